@@ -1,0 +1,37 @@
+# How every target of wpack is compiled, and the one function that makes a layer.
+
+add_library(wpack_flags INTERFACE)
+target_compile_features(wpack_flags INTERFACE cxx_std_20)
+target_compile_options(wpack_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(WPACK_WERROR)
+  target_compile_options(wpack_flags INTERFACE -Werror)
+endif()
+if(WPACK_SANITIZE)
+  target_compile_options(wpack_flags INTERFACE -fsanitize=${WPACK_SANITIZE}
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(wpack_flags INTERFACE -fsanitize=${WPACK_SANITIZE})
+endif()
+if(WPACK_COVERAGE)
+  target_compile_options(wpack_flags INTERFACE --coverage)
+  target_link_options(wpack_flags INTERFACE --coverage)
+endif()
+
+# wpack_layer(NAME name SOURCES file... [DEPENDS layer...] [LIBRARIES target...])
+#
+# One folder of src/ as a static library `wpack_<name>`. It sees the public headers, src/, and
+# links exactly the layers it names, so that an undeclared dependency does not link in its tests.
+function(wpack_layer)
+  cmake_parse_arguments(LAYER "" "NAME" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  set(target wpack_${LAYER_NAME})
+  add_library(${target} STATIC ${LAYER_SOURCES})
+  set_target_properties(${target} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON
+    CXX_EXTENSIONS OFF
+    CXX_VISIBILITY_PRESET hidden
+    VISIBILITY_INLINES_HIDDEN ON)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include
+                             ${PROJECT_SOURCE_DIR}/src)
+  list(TRANSFORM LAYER_DEPENDS PREPEND wpack_)
+  target_link_libraries(${target} PUBLIC ${LAYER_DEPENDS} PRIVATE wpack_flags ${LAYER_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY WPACK_LAYERS ${target})
+endfunction()

@@ -1,0 +1,73 @@
+// The seam between loading and input/output: batches of reads are submitted and their completions
+// polled. Engines differ in how they read, never in what they promise here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "wpack/error.h"
+#include "wpack/export.h"
+#include "wpack/types.h"
+
+namespace wpack {
+
+// Read `out.size()` bytes at `offset` of the open file `fd` into `out`.
+struct ReadRequest {
+  int fd = -1;  // borrowed: stays open until the completion is polled
+  std::uint64_t offset = 0;
+  MutableBytes out;             // borrowed: stays valid until the completion is polled
+  std::uint64_t user_data = 0;  // comes back in the completion
+};
+
+// The end of one request: success means that every byte of `out` was filled.
+struct ReadCompletion {
+  std::uint64_t user_data = 0;
+  std::optional<Error> error;  // operation, size, offset and cause; the caller adds the file's name
+};
+
+// What an engine asks of its requests; data, so that a planner can honour it.
+struct ReadLimits {
+  std::uint32_t max_in_flight = 1;
+  std::uint64_t offset_alignment = 1;  // bytes; of ReadRequest::offset
+  std::uint64_t memory_alignment = 1;  // bytes; of out.data()
+  std::uint64_t size_alignment = 1;    // bytes; of out.size()
+};
+
+// Every accepted request completes exactly once, with all its bytes or with an error, also when
+// it is cancelled. Completions come in any order.
+//
+// Thread safety: one thread at a time submits and polls; cancel() may come from any thread.
+class WPACK_EXPORT AsyncReader {
+ public:
+  AsyncReader() = default;
+  AsyncReader(const AsyncReader&) = delete;
+  AsyncReader& operator=(const AsyncReader&) = delete;
+  // Waits for what is in flight; completions that were not polled are dropped.
+  virtual ~AsyncReader() = default;
+
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual ReadLimits limits() const noexcept = 0;
+
+  // Accepts requests from the front and returns how many; fewer than all (even 0) means that the
+  // engine is full: poll first. Errors: kInvalidArgument (a request breaks limits()): none of the
+  // batch is accepted.
+  [[nodiscard]] virtual Result<std::size_t> submit(std::span<const ReadRequest> requests) = 0;
+
+  // Fills `completions` from the front and returns how many. Waits until at least
+  // min(`min_count`, completions.size(), requests in flight) are there.
+  [[nodiscard]] virtual std::size_t poll(std::span<ReadCompletion> completions,
+                                         std::size_t min_count) = 0;
+
+  // Requests that have not started complete with kCancelled; the others run to their end.
+  virtual void cancel() noexcept = 0;
+};
+
+// An engine that calls pread() from `threads` threads of its own (1 to 64); buffered, no alignment.
+// Errors: kInvalidArgument, kLimit (a thread could not be started).
+[[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<AsyncReader>> make_pread_reader(
+    std::uint32_t threads);
+
+}  // namespace wpack

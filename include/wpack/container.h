@@ -1,0 +1,263 @@
+// Reading: open a container, look at its tensors and layers, and materialise them on demand.
+//
+//   auto container = wpack::Container::open("model.wpack");
+//   if (!container) return fail(container.error().message());
+//   for (wpack::Layer layer : container->layers()) {          // in the order of use
+//     auto view = layer.acquire();                            // the next layer is read meanwhile
+//     if (!view) return fail(view.error().message());
+//     for (const wpack::Tensor& tensor : view->tensors()) use(tensor.info(), tensor.bytes());
+//     layer.release();
+//   }
+//
+// Cost: open reads and validates the index, no payload; shards are checked at their first use.
+// Lifetime: Container, Layer, LayerView and Tensor are cheap, reference-counted handles. Each keeps
+// alive all that it needs, so they may be destroyed in any order, from any thread; the bytes of a
+// Tensor stay valid until the last handle to them is gone.
+// Thread safety: every member function that is not an assignment or a destructor may be called
+// from several threads at once, on one handle or on copies.
+// Changing a published container: never in place. Shards are checked for size and identity at
+// first use; if a shard is truncated later, touching a mapped view of the lost pages raises
+// SIGBUS, as with any mapping. Replacing a container by `wpack pack --force` is safe: handles keep
+// reading the old bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wpack/error.h"
+#include "wpack/export.h"
+#include "wpack/tensor_source.h"
+#include "wpack/types.h"
+
+namespace wpack {
+
+// When payload checksums are checked. The index is always checked at open, and the envelope of a
+// shard at its first use.
+enum class VerifyPolicy {
+  kIndex,  // payload is not checked
+  kTouch,  // every chunk once, before its bytes are first handed out
+  kFull,   // everything at open
+};
+
+// How payload reaches memory.
+enum class AccessMode {
+  kAuto,  // map; where the kernel or file system refuses, read
+  kMap,   // map, or fail with kUnsupportedHost
+  kRead,  // read into private memory
+};
+
+struct OpenOptions {
+  // Unset: kTouch for bytes that wpack reads into private memory, kIndex for mapped views.
+  std::optional<VerifyPolicy> verify;
+  AccessMode access = AccessMode::kAuto;
+  // While a layer is being acquired, this many following layers are read ahead. 0 turns it off.
+  std::uint32_t readahead_layers = 1;
+  // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097.
+  std::uint64_t max_index_bytes = std::uint64_t{512} << 20;
+};
+
+// How the bytes of an extent are stored. Numbers are pinned (format/REGISTRY.md); a container
+// written by a newer wpack may hold others, whose tensors are listed but not materialised.
+enum class Codec : std::uint8_t {
+  kRaw = 0,
+};
+
+// One tensor, as the index describes it. Views stay valid while any handle to the container lives.
+struct TensorInfo {
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+  std::uint32_t id = 0;   // position in the order of use
+  std::string_view name;  // UTF-8 without NUL; may hold control characters: escape for a terminal
+  DType dtype = DType::kU8;  // possibly one that this version does not know
+  Shape shape;
+  std::uint64_t nbytes = 0;  // logical bytes
+  std::uint32_t layer = 0;   // position of its layer
+  // The tensor that this one was tied to in the source (it shares its bytes), or kNone.
+  std::uint32_t alias_of = kNone;
+  std::uint32_t shard = kNone;  // where its bytes are stored; kNone when it has none
+  std::uint64_t offset = 0;  // of its first byte (RAW) or of its extent (coded) in the shard file
+  Codec codec = Codec::kRaw;
+};
+
+// One layer, as the index describes it. Views stay valid while any handle to the container lives.
+struct LayerInfo {
+  std::uint32_t id = 0;  // position in the order of use
+  std::string_view name;
+  std::uint32_t tensor_begin = 0;  // its tensors are [tensor_begin, tensor_end)
+  std::uint32_t tensor_end = 0;
+  std::uint32_t shard = 0;   // where the range lies
+  ByteRange range;           // in the shard file, whole pages; empty if all its bytes are shared
+  std::uint64_t nbytes = 0;  // logical bytes of its tensors, shared ones included
+  std::uint32_t foreign_extent_count = 0;  // extents of other layers that it shares
+};
+
+// One shard, as the index describes it.
+struct ShardInfo {
+  std::string name;             // file name in the container's directory
+  std::uint64_t file_size = 0;  // bytes
+};
+
+// Facts about a whole container.
+struct ContainerInfo {
+  std::string path;  // as given to open
+  Uuid uuid;
+  std::uint16_t format_major = 0;
+  std::uint16_t format_minor = 0;
+  std::string_view producer;  // "wpack 0.1.0"
+  std::string_view source_format;
+  std::uint32_t tensor_count = 0;
+  std::uint32_t layer_count = 0;
+  std::uint32_t shard_count = 0;
+  std::uint32_t extent_count = 0;
+  std::uint32_t chunk_count = 0;
+  std::uint32_t alias_count = 0;
+  std::uint64_t index_bytes = 0;    // of the FlatBuffer
+  std::uint64_t payload_bytes = 0;  // logical bytes of all extents
+  std::uint64_t file_bytes = 0;     // all files of the container
+};
+
+// What a container has done since it was opened.
+struct AccessStats {
+  std::uint64_t mapped_bytes = 0;    // of shards that are mapped
+  std::uint64_t read_bytes = 0;      // read into private memory
+  std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
+  std::uint64_t prefetched_bytes = 0;
+  std::string mapping_refused;  // why shards are read instead of mapped; empty if they are mapped
+};
+
+class Container;
+class Layer;
+class LayerView;
+
+// A tensor and its bytes. Copies share the bytes.
+class WPACK_EXPORT Tensor {
+ public:
+  [[nodiscard]] const TensorInfo& info() const noexcept { return info_; }
+  [[nodiscard]] std::string_view name() const noexcept { return info_.name; }
+  [[nodiscard]] DType dtype() const noexcept { return info_.dtype; }
+  [[nodiscard]] Shape shape() const noexcept { return info_.shape; }
+  // The logical bytes: little-endian, row-major, read-only (writing through a cast is undefined;
+  // mapped pages fault). Aligned to 256 bytes at least, or to the element for a view into another
+  // tensor. Valid until the last handle to these bytes is destroyed.
+  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+  // True if the bytes are a view of the page cache, false if they were read into private memory.
+  [[nodiscard]] bool mapped() const noexcept { return mapped_; }
+
+ private:
+  friend class Container;
+  friend class Layer;
+  friend struct HandleFactory;
+  Tensor(TensorInfo info, Bytes bytes, bool mapped, std::shared_ptr<const void> keep_alive)
+      : info_(info), bytes_(bytes), mapped_(mapped), keep_alive_(std::move(keep_alive)) {}
+
+  TensorInfo info_;
+  Bytes bytes_;
+  bool mapped_ = false;
+  std::shared_ptr<const void> keep_alive_;
+};
+
+// The tensors of an acquired layer, in the order of use. Pins their bytes. Copies share them.
+class WPACK_EXPORT LayerView {
+ public:
+  [[nodiscard]] std::span<const Tensor> tensors() const noexcept { return *tensors_; }
+
+ private:
+  friend struct HandleFactory;
+  explicit LayerView(std::shared_ptr<const std::vector<Tensor>> tensors)
+      : tensors_(std::move(tensors)) {}
+  std::shared_ptr<const std::vector<Tensor>> tensors_;
+};
+
+// What release() lets go of.
+enum class ReleasePages {
+  kMemory,     // this process's memory; the page cache keeps the bytes
+  kPageCache,  // the page cache too, as far as no other process uses the pages
+};
+
+// A layer of an open container: the unit of prefetching, acquiring and releasing.
+class WPACK_EXPORT Layer {
+ public:
+  [[nodiscard]] const LayerInfo& info() const noexcept { return info_; }
+  [[nodiscard]] std::string_view name() const noexcept { return info_.name; }
+
+  // Starts asynchronous reading of exactly this layer's bytes (its range, and the extents that it
+  // shares with other layers), and returns at once. Errors: kIo, kIntegrity (the shard cannot be
+  // opened or is not the one that the index names), kLimit (no thread could be started).
+  // Failures of the reading itself are reported by acquire().
+  [[nodiscard]] Status prefetch() const;
+
+  // Waits until the layer is in memory and returns its tensors; checks them by the policy of
+  // OpenOptions; starts reading the next OpenOptions::readahead_layers layers. May be called any
+  // number of times. Errors: kIo (operation, file, offset), kIntegrity (a checksum does not match),
+  // kBadInput (a codec or element type that this version does not know), kLimit (no memory).
+  [[nodiscard]] Result<LayerView> acquire() const;
+
+  // Says that the layer is not needed for now. Its memory is given back: at once if it is mapped
+  // (views stay valid, and read the pages again when they are touched), or with the last handle
+  // if it was read into private memory. A prefetch that has not started is dropped. Never fails.
+  void release(ReleasePages pages = ReleasePages::kMemory) const;
+
+ private:
+  friend struct HandleFactory;
+  Layer(LayerInfo info, std::shared_ptr<class ContainerState> state)
+      : info_(info), state_(std::move(state)) {}
+  LayerInfo info_;
+  std::shared_ptr<class ContainerState> state_;
+};
+
+// An open container.
+class WPACK_EXPORT Container {
+ public:
+  // Opens the directory `path`: reads and validates the index, opens up to 16 shards, reads no
+  // payload (unless options.verify is kFull).
+  // Errors: kIo (missing or unreadable file, a link or special file inside the container),
+  // kIntegrity (a size, hash or UUID does not match), kBadInput (invalid structure, newer format),
+  // kLimit (index larger than allowed), kInvalidArgument (options).
+  [[nodiscard]] static Result<Container> open(const std::string& path,
+                                              const OpenOptions& options = {});
+
+  [[nodiscard]] ContainerInfo info() const;
+  [[nodiscard]] AccessStats stats() const;
+  [[nodiscard]] std::vector<ShardInfo> shards() const;
+  // Names, sizes and digests of the files that it was packed from.
+  [[nodiscard]] std::vector<SourceFile> sources() const;
+  // Non-tensor values of the source, in the source's order.
+  [[nodiscard]] std::vector<MetadataEntry> metadata() const;
+
+  [[nodiscard]] std::uint32_t tensor_count() const noexcept;
+  // Returns tensor `id` < tensor_count() (asserted).
+  [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const;
+  // Returns the tensor called `name`, or nullopt. O(1).
+  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const;
+  // Returns the tensor with its bytes: a view of the mapped shard where it is stored RAW and may
+  // be mapped, otherwise a copy in private memory (shared by all handles to its extent).
+  // Errors: kNotFound, and those of Layer::acquire.
+  [[nodiscard]] Result<Tensor> tensor(std::string_view name) const;
+  [[nodiscard]] Result<Tensor> tensor(std::uint32_t id) const;
+
+  [[nodiscard]] std::uint32_t layer_count() const noexcept;
+  // Returns layer `id` < layer_count() (asserted).
+  [[nodiscard]] Layer layer(std::uint32_t id) const;
+  // Returns the layer called `name`. Errors: kNotFound.
+  [[nodiscard]] Result<Layer> layer(std::string_view name) const;
+  // Returns all layers in the order of use.
+  [[nodiscard]] std::vector<Layer> layers() const;
+
+  // Names of the attachments (files that travelled with the source).
+  [[nodiscard]] std::vector<std::string> attachments() const;
+  // Returns the bytes of an attachment, always verified. Errors: kNotFound, kIo, kIntegrity.
+  [[nodiscard]] Result<std::vector<std::byte>> attachment(std::string_view name) const;
+
+ private:
+  friend struct HandleFactory;
+  explicit Container(std::shared_ptr<class ContainerState> state) : state_(std::move(state)) {}
+  std::shared_ptr<class ContainerState> state_;
+};
+
+}  // namespace wpack

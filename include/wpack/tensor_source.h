@@ -1,0 +1,136 @@
+// The seam between input formats and the packer: a TensorSource describes the tensors of a source
+// and hands out their bytes. wpack's own importers (PyTorch, safetensors) implement it, and so may
+// a program that has its weights somewhere else.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "wpack/error.h"
+#include "wpack/export.h"
+#include "wpack/types.h"
+
+namespace wpack {
+
+// Where a tensor lies in a storage of the source. Two tensors with the same `id` share memory in
+// the source ("tied weights" when the ranges are equal, views when one contains the other).
+struct SourceStorage {
+  std::uint32_t id = 0;           // any number that is unique to the storage within its source
+  std::uint64_t byte_offset = 0;  // of the tensor's first byte in the storage
+};
+
+// One tensor of a source.
+struct SourceTensor {
+  std::string name;  // UTF-8 without NUL, 1 to 4,096 bytes, unique in the source
+  DType dtype = DType::kU8;
+  std::vector<std::uint64_t> shape;  // row-major
+  std::uint64_t nbytes = 0;          // always tensor_nbytes(dtype, shape)
+  // Set when the tensor's bytes are one unbroken run of a storage; unset when it is gathered
+  // (transposed, expanded) or converted, so that it can share bytes with nothing.
+  std::optional<SourceStorage> storage;
+};
+
+// A non-tensor value that travels with the tensors.
+enum class MetadataOrigin : std::uint8_t {
+  kSafetensors = 1,  // an entry of safetensors' `__metadata__`
+  kCheckpoint = 2,   // a number, string, boolean or None of a PyTorch checkpoint, by dotted path
+};
+enum class MetadataType : std::uint8_t {
+  kString = 1,
+  kInteger = 2,  // decimal
+  kFloat = 3,    // shortest decimal text that reads back to the same double; inf, -inf, nan
+  kBool = 4,     // "true" or "false"
+  kNone = 5,     // empty
+};
+struct MetadataEntry {
+  std::string key;    // UTF-8 without NUL, 0 to 4,096 bytes
+  std::string value;  // UTF-8; the text of a value of `type`
+  MetadataType type = MetadataType::kString;
+  MetadataOrigin origin = MetadataOrigin::kSafetensors;
+  friend bool operator==(const MetadataEntry&, const MetadataEntry&) = default;
+};
+
+// One file that the source was read from.
+struct SourceFile {
+  std::string name;        // base name, never a path
+  std::uint64_t size = 0;  // bytes
+  // XXH3-128 of the file's own metadata (safetensors: the header; PyTorch zip: the central
+  // directory, which holds a CRC-32 of every member, and data.pkl), high and low half.
+  std::uint64_t digest_high = 0;
+  std::uint64_t digest_low = 0;
+};
+
+// A small blob that is stored beside the tensors, such as the header of the source file.
+struct SourceAttachment {
+  std::string name;  // 1 to 255 bytes of A-Z a-z 0-9 . _ - and not starting with a dot
+  std::vector<std::byte> bytes;
+};
+
+// What order the tensors of a description stand in.
+enum class SourceOrder {
+  kUse,   // the source's own order is the best guess of the order of use (PyTorch)
+  kName,  // the source sorts by name or size, so the packer derives the order (safetensors)
+};
+
+// Everything about a source but its bytes.
+struct SourceDescription {
+  std::string format;  // "torch-zip", "safetensors"
+  SourceOrder order = SourceOrder::kUse;
+  std::vector<SourceFile> files;
+  std::vector<SourceTensor> tensors;
+  std::vector<MetadataEntry> metadata;
+  std::vector<SourceAttachment> attachments;
+  std::vector<std::string> warnings;        // one line each, for the user, escaped for a terminal
+  std::vector<std::string> dropped_leaves;  // dotted path and kind of every leaf that is not kept
+};
+
+// A source of tensors.
+//
+// Thread safety: one thread at a time.
+class WPACK_EXPORT TensorSource {
+ public:
+  TensorSource() = default;
+  TensorSource(const TensorSource&) = delete;
+  TensorSource& operator=(const TensorSource&) = delete;
+  virtual ~TensorSource() = default;
+
+  // Returns the description; it does not change while the source lives.
+  [[nodiscard]] virtual const SourceDescription& description() const noexcept = 0;
+
+  // Fills `out` with the logical bytes [offset, offset + out.size()) of tensor `index`:
+  // little-endian, row-major, without gaps. The range lies inside the tensor.
+  // Errors: kIo (with file and offset), kIntegrity (a checksum of the source does not match),
+  // kBadInput, kLimit. Reading a tensor from front to back is the fast path; any other order works.
+  [[nodiscard]] virtual Status read(std::size_t index, std::uint64_t offset, MutableBytes out) = 0;
+
+  // Checks what only a complete reading can show: checksums of bytes that no tensor covered, and
+  // that the source's files did not change since they were opened (kIo if they did). Called once,
+  // after the last read and before a container is published.
+  [[nodiscard]] virtual Status finish() = 0;
+};
+
+// How a source is opened.
+struct SourceOptions {
+  // Dotted path of the dictionary of a PyTorch checkpoint whose tensors are wanted. Empty: the
+  // whole tree if its top level holds tensors, else the only one of state_dict, model_state_dict,
+  // model, module, net, ema, params that does.
+  std::string root;
+  // A strided view with expanded (stride 0) dimensions may take at most this many times the bytes
+  // of its storage; beyond it, the source is refused (kLimit).
+  std::uint64_t max_expansion = 64;
+  // Memory that inflating deflated members may take, in bytes; beyond it, kLimit.
+  std::uint64_t inflate_budget = std::uint64_t{32} << 20;
+};
+
+// Opens the checkpoint at `path` (symbolic links are followed), recognising its format by content,
+// never by its name. Reads metadata only, no payload.
+// Errors: kIo (missing or unreadable), kBadInput (invalid, unsupported or unknown format, named),
+// kLimit (a cap on metadata was passed). Messages start with `path`.
+[[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<TensorSource>> open_tensor_source(
+    const std::string& path, const SourceOptions& options = {});
+
+}  // namespace wpack

@@ -1,0 +1,191 @@
+#include "os/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "os/os_error.h"
+#include "wpack/text.h"
+
+namespace wpack::os {
+namespace {
+
+// One transfer never asks for more than Linux would do at once (0x7ffff000 bytes).
+constexpr std::uint64_t kMaxTransfer = std::uint64_t{1} << 30;
+
+std::string_view file_kind(mode_t mode) {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return "not a regular file";
+}
+
+template <typename Call>
+auto retry_interrupted(Call call) {
+  for (;;) {
+    const auto result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+Error transfer_error(int error, std::string_view operation, const std::string& label,
+                     std::uint64_t size, std::uint64_t offset) {
+  return {code_of_errno(error), error,
+          fmt::format("{}: {} of {} bytes at offset {} failed: {}", label, operation, size, offset,
+                      errno_text(error))};
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+}  // namespace
+
+Result<File> File::open_regular(int directory, const std::string& name, int flags,
+                                std::string label) {
+  // O_NONBLOCK keeps a FIFO without a writer from blocking; it means nothing to regular files.
+  UniqueFd fd(retry_interrupted([&] {
+    return ::openat(directory, name.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  }));
+  if (!fd.valid()) {
+    const int error = errno;
+    if (error == ELOOP && (flags & O_NOFOLLOW) != 0)
+      return Error(ErrorCode::kIo, error, fmt::format("{}: is a symbolic link", label));
+    return os_error(error, "open", label);
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) return os_error(errno, "stat", label);
+  if (!S_ISREG(status.st_mode)) {
+    return Error(ErrorCode::kBadInput, fmt::format("{}: is {}, expected a regular file", label,
+                                                   file_kind(status.st_mode)));
+  }
+  return File(std::move(fd), std::move(label));
+}
+
+Result<File> File::open_read(const std::string& path) {
+  return open_regular(AT_FDCWD, path, 0, escape_name(path));
+}
+
+Result<File> File::open_read_at(const UniqueFd& directory, const std::string& name,
+                                std::string label) {
+  return open_regular(directory.get(), name, O_NOFOLLOW, std::move(label));
+}
+
+Result<File> File::create_at(const UniqueFd& directory, const std::string& name,
+                             std::string label) {
+  UniqueFd fd(retry_interrupted([&] {
+    return ::openat(directory.get(), name.c_str(),
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  }));
+  if (!fd.valid()) return os_error(errno, "create", label);
+  return File(std::move(fd), std::move(label));
+}
+
+Result<std::uint64_t> File::size() const {
+  struct stat status {};
+  if (::fstat(fd(), &status) != 0) return os_error(errno, "stat", label_);
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<FileIdentity> File::identity() const {
+  struct stat status {};
+  if (::fstat(fd(), &status) != 0) return os_error(errno, "stat", label_);
+  return FileIdentity{.device = status.st_dev,
+                      .inode = status.st_ino,
+                      .size = static_cast<std::uint64_t>(status.st_size),
+                      .modified_ns = nanoseconds(status.st_mtim),
+                      .changed_ns = nanoseconds(status.st_ctim)};
+}
+
+Status File::read_exact(std::uint64_t offset, MutableBytes out) const {
+  while (!out.empty()) {
+    const std::uint64_t size = std::min<std::uint64_t>(out.size(), kMaxTransfer);
+    const ssize_t got = retry_interrupted(
+        [&] { return ::pread(fd(), out.data(), size, static_cast<off_t>(offset)); });
+    if (got < 0) return transfer_error(errno, "read", label_, size, offset);
+    if (got == 0) {
+      return Error(ErrorCode::kIo, fmt::format("{}: file ends at offset {}, {} bytes too soon",
+                                               label_, offset, out.size()));
+    }
+    offset += static_cast<std::uint64_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
+
+Status File::write_all(std::uint64_t offset, Bytes bytes) const {
+  while (!bytes.empty()) {
+    const std::uint64_t size = std::min<std::uint64_t>(bytes.size(), kMaxTransfer);
+    const ssize_t put = retry_interrupted(
+        [&] { return ::pwrite(fd(), bytes.data(), size, static_cast<off_t>(offset)); });
+    if (put < 0) return transfer_error(errno, "write", label_, size, offset);
+    offset += static_cast<std::uint64_t>(put);
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+  }
+  return {};
+}
+
+Status File::truncate(std::uint64_t size) const {
+  const int result = retry_interrupted([&] { return ::ftruncate(fd(), static_cast<off_t>(size)); });
+  if (result != 0) return os_error(errno, "truncate", label_);
+  return {};
+}
+
+Status File::reserve(std::uint64_t size) const {
+  const int result = retry_interrupted(
+      [&] { return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)); });
+  if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};
+  return transfer_error(errno, "reserve", label_, size, 0);
+}
+
+void File::start_writeback(std::uint64_t offset, std::uint64_t size) const noexcept {
+  (void)::sync_file_range(fd(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                          SYNC_FILE_RANGE_WRITE);
+}
+
+Status File::sync() const {
+  const int result = retry_interrupted([&] { return ::fsync(fd()); });
+  if (result != 0) return os_error(errno, "fsync", label_);
+  return {};
+}
+
+void File::advise_sequential() const noexcept {
+  (void)::posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+void File::advise_will_need(std::uint64_t offset, std::uint64_t size) const noexcept {
+  (void)::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                        POSIX_FADV_WILLNEED);
+}
+
+void File::advise_dont_need(std::uint64_t offset, std::uint64_t size) const noexcept {
+  (void)::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                        POSIX_FADV_DONTNEED);
+}
+
+namespace {
+
+Result<UniqueFd> open_directory_from(int directory, const std::string& name, int flags) {
+  UniqueFd fd(retry_interrupted([&] {
+    return ::openat(directory, name.c_str(), flags | O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  }));
+  if (!fd.valid()) return os_error(errno, "open directory", escape_name(name));
+  return fd;
+}
+
+}  // namespace
+
+Result<UniqueFd> open_directory(const std::string& path) {
+  return open_directory_from(AT_FDCWD, path, 0);
+}
+
+Result<UniqueFd> open_directory_at(const UniqueFd& directory, const std::string& name) {
+  return open_directory_from(directory.get(), name, O_NOFOLLOW);
+}
+
+}  // namespace wpack::os

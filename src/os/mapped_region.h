@@ -1,0 +1,41 @@
+// A read-only mapping of the front of a file.
+#pragma once
+
+#include <cstdint>
+
+#include "wpack/error.h"
+#include "wpack/types.h"
+
+namespace wpack::os {
+
+// Move-only; unmaps itself. Thread safety: const members, from several threads at once.
+class MappedRegion {
+ public:
+  MappedRegion() = default;
+  MappedRegion(MappedRegion&& other) noexcept;
+  MappedRegion& operator=(MappedRegion&& other) noexcept;
+  MappedRegion(const MappedRegion&) = delete;
+  MappedRegion& operator=(const MappedRegion&) = delete;
+  ~MappedRegion();
+
+  // Maps [0, size) of `fd`, shared and read-only. Errors: kUnsupportedHost (the file system or a
+  // limit refuses, with errno), kInvalidArgument (size is 0).
+  [[nodiscard]] static Result<MappedRegion> map(int fd, std::uint64_t size);
+
+  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+
+  // Faults the pages of `range` in, reading what is not in memory, and waits for it. An unreadable
+  // page is kIo (from Linux 5.14; older kernels are only given a hint). `range` is clipped to the
+  // mapping and widened to pages.
+  [[nodiscard]] Status populate(ByteRange range) const;
+  // Asks the kernel to read `range` ahead, without waiting. A hint.
+  void will_need(ByteRange range) const noexcept;
+  // Gives the whole pages inside `range` back; a later touch reads them again. A hint.
+  void dont_need(ByteRange range) const noexcept;
+
+ private:
+  explicit MappedRegion(Bytes bytes) : bytes_(bytes) {}
+  Bytes bytes_;
+};
+
+}  // namespace wpack::os
