@@ -33,10 +33,10 @@ auto retry_interrupted(Call call) {
   }
 }
 
-Error transfer_error(int error, std::string_view operation, const std::string& label,
-                     std::uint64_t size, std::uint64_t offset) {
+Error transfer_error(int error, std::string_view operation, std::uint64_t size,
+                     std::uint64_t offset) {
   return {code_of_errno(error), error,
-          fmt::format("{}: {} of {} bytes at offset {} failed: {}", label, operation, size, offset,
+          fmt::format("{} of {} bytes at offset {} failed: {}", operation, size, offset,
                       errno_text(error))};
 }
 
@@ -45,6 +45,22 @@ std::int64_t nanoseconds(const timespec& time) {
 }
 
 }  // namespace
+
+Status read_exact(int fd, std::uint64_t offset, MutableBytes out) {
+  while (!out.empty()) {
+    const std::uint64_t size = std::min<std::uint64_t>(out.size(), kMaxTransfer);
+    const ssize_t got = retry_interrupted(
+        [&] { return ::pread(fd, out.data(), size, static_cast<off_t>(offset)); });
+    if (got < 0) return transfer_error(errno, "read", size, offset);
+    if (got == 0) {
+      return Error(ErrorCode::kIo,
+                   fmt::format("file ends at offset {}, {} bytes too soon", offset, out.size()));
+    }
+    offset += static_cast<std::uint64_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+  return {};
+}
 
 Result<File> File::open_regular(int directory, const std::string& name, int flags,
                                 std::string label) {
@@ -103,18 +119,8 @@ Result<FileIdentity> File::identity() const {
 }
 
 Status File::read_exact(std::uint64_t offset, MutableBytes out) const {
-  while (!out.empty()) {
-    const std::uint64_t size = std::min<std::uint64_t>(out.size(), kMaxTransfer);
-    const ssize_t got = retry_interrupted(
-        [&] { return ::pread(fd(), out.data(), size, static_cast<off_t>(offset)); });
-    if (got < 0) return transfer_error(errno, "read", label_, size, offset);
-    if (got == 0) {
-      return Error(ErrorCode::kIo, fmt::format("{}: file ends at offset {}, {} bytes too soon",
-                                               label_, offset, out.size()));
-    }
-    offset += static_cast<std::uint64_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
-  }
+  Status status = os::read_exact(fd(), offset, out);
+  if (!status) return std::move(status).error().in(label_);
   return {};
 }
 
@@ -123,7 +129,7 @@ Status File::write_all(std::uint64_t offset, Bytes bytes) const {
     const std::uint64_t size = std::min<std::uint64_t>(bytes.size(), kMaxTransfer);
     const ssize_t put = retry_interrupted(
         [&] { return ::pwrite(fd(), bytes.data(), size, static_cast<off_t>(offset)); });
-    if (put < 0) return transfer_error(errno, "write", label_, size, offset);
+    if (put < 0) return transfer_error(errno, "write", size, offset).in(label_);
     offset += static_cast<std::uint64_t>(put);
     bytes = bytes.subspan(static_cast<std::size_t>(put));
   }
@@ -140,7 +146,7 @@ Status File::reserve(std::uint64_t size) const {
   const int result = retry_interrupted(
       [&] { return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)); });
   if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};
-  return transfer_error(errno, "reserve", label_, size, 0);
+  return transfer_error(errno, "reserve", size, 0).in(label_);
 }
 
 void File::start_writeback(std::uint64_t offset, std::uint64_t size) const noexcept {

@@ -75,6 +75,10 @@ class File {
   std::string label_;
 };
 
+// Fills `out` from `offset` of the descriptor `fd`, as File::read_exact does; the caller adds the
+// file's name to the error.
+[[nodiscard]] Status read_exact(int fd, std::uint64_t offset, MutableBytes out);
+
 // Opens the directory `path` (a link to one is followed).
 [[nodiscard]] Result<UniqueFd> open_directory(const std::string& path);
 // Opens the plain name `name` in `directory` as a directory, refusing links.

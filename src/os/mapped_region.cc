@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +9,7 @@
 
 #include "base/align.h"
 #include "os/os_error.h"
+#include "os/page_size.h"
 
 // Declared by <linux/mman.h> of 5.14 and later; older headers lack it, older kernels refuse it.
 #ifndef MADV_POPULATE_READ
@@ -18,11 +18,6 @@
 
 namespace wpack::os {
 namespace {
-
-std::uint64_t system_page_size() {
-  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  return size;
-}
 
 ByteRange widened_to_pages(ByteRange range, std::uint64_t limit) {
   const std::uint64_t page = system_page_size();

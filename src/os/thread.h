@@ -1,0 +1,24 @@
+// Starting a thread without an exception.
+#pragma once
+
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "os/os_error.h"
+#include "wpack/error.h"
+
+namespace wpack::os {
+
+// Starts a thread that runs `body`; the caller joins it. Errors: kLimit (the system has none left).
+template <typename Body>
+[[nodiscard]] Result<std::thread> start_thread(Body&& body) {
+  try {
+    return std::thread(std::forward<Body>(body));
+  } catch (const std::system_error& error) {
+    const int code = error.code().value();
+    return Error(ErrorCode::kLimit, code, "start of a thread failed: " + errno_text(code));
+  }
+}
+
+}  // namespace wpack::os
