@@ -1,0 +1,125 @@
+#include "format/name_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "format/checksum.h"
+#include "wpack/text.h"
+
+namespace wpack::format {
+namespace {
+
+std::uint32_t name_hash(std::string_view name) {
+  return static_cast<std::uint32_t>(hash64(std::as_bytes(std::span(name))));
+}
+
+std::uint32_t slot_count(std::size_t names) {
+  return std::bit_ceil(static_cast<std::uint32_t>(names) * 2);
+}
+
+// Every used slot must be reachable from its home: no empty slot between the two. Walking the
+// table once, starting behind an empty slot, `run` is the number of used slots just before.
+bool every_slot_reachable(const RowView<NameSlotRow>& slots) {
+  const std::uint32_t mask = slots.size() - 1;
+  std::uint32_t start = 0;
+  while (start < slots.size() && slots[start].row != kNone) ++start;
+  if (start == slots.size()) return false;
+  std::uint32_t run = 0;
+  for (std::uint32_t step = 1; step <= slots.size(); ++step) {
+    const std::uint32_t at = (start + step) & mask;
+    const NameSlotRow slot = slots[at];
+    if (slot.row == kNone) {
+      run = 0;
+      continue;
+    }
+    if (((at - slot.hash) & mask) > run) return false;
+    ++run;
+  }
+  return true;
+}
+
+// True if the slots hold each of the rows [0, count) exactly once.
+bool holds_each_row_once(std::uint32_t count, const RowView<NameSlotRow>& slots) {
+  std::vector<bool> seen(count, false);
+  std::uint32_t used = 0;
+  for (std::uint32_t at = 0; at < slots.size(); ++at) {
+    const std::uint32_t row = slots[at].row;
+    if (row == kNone) continue;
+    if (row >= count || seen[row]) return false;
+    seen[row] = true;
+    ++used;
+  }
+  return used == count;
+}
+
+}  // namespace
+
+NameTableResult build_name_table(std::span<const std::string_view> names) {
+  NameTableResult result;
+  std::vector<std::uint32_t>& by_name = result.table.by_name;
+  by_name.resize(names.size());
+  std::iota(by_name.begin(), by_name.end(), 0U);
+  std::ranges::sort(by_name, {}, [&](std::uint32_t row) { return names[row]; });
+  const auto equal =
+      std::ranges::adjacent_find(by_name, {}, [&](std::uint32_t row) { return names[row]; });
+  if (equal != by_name.end()) {
+    result.duplicate = *equal;
+    return result;
+  }
+  if (names.empty()) return result;
+  std::vector<NameSlotRow>& slots = result.table.slots;
+  slots.resize(slot_count(names.size()));
+  const auto mask = static_cast<std::uint32_t>(slots.size() - 1);
+  for (std::uint32_t row = 0; row < names.size(); ++row) {
+    const std::uint32_t hash = name_hash(names[row]);
+    std::uint32_t at = hash & mask;
+    while (slots[at].row != kNone) at = (at + 1) & mask;
+    slots[at] = {hash, row};
+  }
+  return result;
+}
+
+Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_name,
+                        const RowView<NameSlotRow>& slots, const NameOfRow& name_of,
+                        std::string_view what) {
+  const std::uint32_t expected_slots = count == 0 ? 0 : slot_count(count);
+  if (by_name.size() != count || slots.size() != expected_slots) {
+    return Error(ErrorCode::kBadInput,
+                 fmt::format("index lists {} {} names in {} slots for {} rows", by_name.size(),
+                             what, slots.size(), count));
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (by_name[i] >= count) {
+      return Error(ErrorCode::kBadInput,
+                   fmt::format("index lists the missing {} {} by name", what, by_name[i]));
+    }
+    if (i > 0 && name_of(by_name[i - 1]) >= name_of(by_name[i])) {
+      return Error(ErrorCode::kBadInput,
+                   fmt::format("index lists {} names out of order or twice at '{}'", what,
+                               escape_name(name_of(by_name[i]))));
+    }
+  }
+  if (count > 0 && !(holds_each_row_once(count, slots) && every_slot_reachable(slots))) {
+    return Error(ErrorCode::kBadInput,
+                 fmt::format("index has a name table in which a {} cannot be found", what));
+  }
+  return {};
+}
+
+std::optional<std::uint32_t> find_name(const RowView<NameSlotRow>& slots, std::string_view name,
+                                       const NameOfRow& name_of) {
+  if (slots.size() == 0) return std::nullopt;
+  const std::uint32_t hash = name_hash(name);
+  const std::uint32_t mask = slots.size() - 1;
+  for (std::uint32_t step = 0; step < slots.size(); ++step) {
+    const NameSlotRow slot = slots[(hash + step) & mask];
+    if (slot.row == kNone) return std::nullopt;
+    if (slot.hash == hash && name_of(slot.row) == name) return slot.row;
+  }
+  return std::nullopt;
+}
+
+}  // namespace wpack::format
