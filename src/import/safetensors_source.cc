@@ -1,0 +1,112 @@
+#include "import/safetensors_source.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "base/checked_math.h"
+#include "base/little_endian.h"
+#include "import/safetensors_header.h"
+#include "wpack/text.h"
+
+namespace wpack::import {
+namespace {
+
+constexpr std::uint64_t kLengthSize = 8;
+
+class SafetensorsSource final : public TensorSource {
+ public:
+  SafetensorsSource(os::File file, os::FileIdentity identity, std::uint64_t payload_begin,
+                    std::vector<std::uint64_t> begins, SourceDescription description)
+      : file_(std::move(file)),
+        identity_(identity),
+        payload_begin_(payload_begin),
+        begins_(std::move(begins)),
+        description_(std::move(description)) {}
+
+  [[nodiscard]] const SourceDescription& description() const noexcept override {
+    return description_;
+  }
+
+  [[nodiscard]] Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override {
+    if (index >= begins_.size() ||
+        !base::range_within(offset, out.size(), description_.tensors[index].nbytes)) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("{}: {} bytes at {} are not inside tensor {}", file_.label(),
+                               out.size(), offset, index));
+    }
+    if (auto status = file_.read_exact(payload_begin_ + begins_[index] + offset, out); !status) {
+      return std::move(status).error().in(
+          fmt::format("tensor \"{}\"", escape_name(description_.tensors[index].name)));
+    }
+    return {};
+  }
+
+  [[nodiscard]] Status finish() override {
+    WPACK_ASSIGN(const os::FileIdentity identity, file_.identity());
+    if (identity == identity_) return {};
+    return Error(ErrorCode::kIo, fmt::format("{}: changed while it was read", file_.label()));
+  }
+
+ private:
+  os::File file_;
+  os::FileIdentity identity_;
+  std::uint64_t payload_begin_;
+  std::vector<std::uint64_t> begins_;
+  SourceDescription description_;
+};
+
+Error bad(const os::File& file, std::string_view reason) {
+  return {ErrorCode::kBadInput, fmt::format("{}: {}", file.label(), reason)};
+}
+
+// Returns the length field and the header, 8 + N bytes.
+Result<std::string> read_front(const os::File& file, std::uint64_t file_size) {
+  std::byte length[kLengthSize];
+  if (file_size < kLengthSize) return bad(file, "is too small to be a safetensors file");
+  WPACK_TRY(file.read_exact(0, length));
+  const auto size = base::load_le<std::uint64_t>(length);
+  if (size > kMaxSafetensorsHeader) {
+    return bad(file, fmt::format("safetensors header of {} bytes, more than the format's {}", size,
+                                 kMaxSafetensorsHeader));
+  }
+  if (!base::range_within(kLengthSize, size, file_size)) {
+    return bad(file, fmt::format("safetensors header of {} bytes in a file of {}: the file is cut "
+                                 "short, or not safetensors",
+                                 size, file_size));
+  }
+  std::string front(kLengthSize + size, '\0');
+  WPACK_TRY(file.read_exact(0, std::as_writable_bytes(std::span(front))));
+  return front;
+}
+
+SourceFile describe_file(const os::File& file, std::uint64_t size, std::string_view front) {
+  const XXH128_hash_t digest = XXH3_128bits(front.data(), front.size());
+  const std::string& label = file.label();
+  return {.name = label.substr(label.rfind('/') + 1),
+          .size = size,
+          .digest_high = digest.high64,
+          .digest_low = digest.low64};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TensorSource>> open_safetensors(os::File file,
+                                                       const SourceOptions& /*options*/) {
+  WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
+  WPACK_ASSIGN(const std::string front, read_front(file, identity.size));
+  auto header = parse_safetensors_header(std::string_view(front).substr(kLengthSize),
+                                         identity.size - front.size());
+  if (!header) return std::move(header).error().in(file.label());
+  SourceDescription description;
+  description.format = "safetensors";
+  description.order = SourceOrder::kName;
+  description.files.push_back(describe_file(file, identity.size, front));
+  description.tensors = std::move(header->tensors);
+  description.metadata = std::move(header->metadata);
+  description.warnings = std::move(header->warnings);
+  file.advise_sequential();
+  return std::make_unique<SafetensorsSource>(std::move(file), identity, front.size(),
+                                             std::move(header->begins), std::move(description));
+}
+
+}  // namespace wpack::import

@@ -1,0 +1,25 @@
+// Safetensors files as a TensorSource.
+//
+// The reader is strict: what the format's own text forbids is refused, also where other readers
+// let it pass (duplicate keys, entries in array form, numbers that are not integers). See
+// safetensors_header.h for the rules. Payload is read in place, never mapped; the format has no
+// checksums, so all that finish() can show is that the file did not change.
+#pragma once
+
+#include <memory>
+
+#include "os/file.h"
+#include "wpack/error.h"
+#include "wpack/tensor_source.h"
+
+namespace wpack::import {
+
+// Opens the safetensors file `file`, taking it over. Reads the header only.
+// Tensors stand in the order of their offsets, so that reading them one after the other reads the
+// file from front to back. Memory: about five times the header, which is at most 100,000,000
+// bytes, while it is read; afterwards the description.
+// Errors: kIo, kBadInput. Messages start with the file's label.
+[[nodiscard]] Result<std::unique_ptr<TensorSource>> open_safetensors(os::File file,
+                                                                     const SourceOptions& options);
+
+}  // namespace wpack::import
