@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include "import/safetensors_bytes.h"
+#include "support/result_matchers.h"
+#include "support/temp_dir.h"
+#include "wpack/tensor_source.h"
+
+namespace wpack {
+namespace {
+
+using testing::Fails;
+using testing::IsOk;
+using testing::TempDir;
+
+TEST(OpenTensorSourceTest, ReadsSafetensorsUnderAnyName) {
+  const TempDir directory;
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(directory.write(
+                                              "model.bin", testing::safetensors_file("{}", 0))));
+  EXPECT_EQ(source->description().format, "safetensors");
+}
+
+TEST(OpenTensorSourceTest, ReadsThroughSymbolicLinks) {
+  const TempDir directory;
+  (void)directory.write("blob", testing::safetensors_file("{}", 0));
+  std::filesystem::create_symlink("blob", directory.path() / "model.safetensors");
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(directory.file("model.safetensors")));
+  EXPECT_EQ(source->description().files.at(0).name, "model.safetensors");
+}
+
+TEST(OpenTensorSourceTest, RejectsForeignFilesInOneSentenceThatNamesTheFile) {
+  const TempDir directory;
+  const std::string path = directory.write("x.pth", "GGUF" + std::string(100, '\x02'));
+  EXPECT_THAT(open_tensor_source(path), Fails(ErrorCode::kBadInput, path + ": is a GGML"));
+}
+
+TEST(OpenTensorSourceTest, RejectsEmptyAndMissingFiles) {
+  const TempDir directory;
+  EXPECT_THAT(open_tensor_source(directory.write("x", "")),
+              Fails(ErrorCode::kBadInput, "is empty"));
+  EXPECT_THAT(open_tensor_source(directory.file("missing")),
+              Fails(ErrorCode::kIo, "No such file or directory"));
+}
+
+struct ForeignDirectory {
+  const char* landmark;
+  const char* part;
+};
+
+TEST(OpenTensorSourceTest, RejectsDirectoriesByWhatTheyHold) {
+  for (const auto& [landmark, part] :
+       std::vector<ForeignDirectory>{{"index.wpi", "is a wpack container"},
+                                     {".metadata", "distributed checkpoint (DCP)"},
+                                     {"saved_model.pb", "TensorFlow SavedModel"},
+                                     {"model.safetensors.index.json", "Hugging Face"},
+                                     {"config.json", "Hugging Face"},
+                                     {"other", "is a directory, not a checkpoint file"}}) {
+    const TempDir directory;
+    (void)directory.write(landmark, "x");
+    EXPECT_THAT(open_tensor_source(directory.path().string()), Fails(ErrorCode::kBadInput, part));
+  }
+}
+
+TEST(OpenTensorSourceTest, FindsLandmarksThatAreLinks) {
+  const TempDir directory;
+  std::filesystem::create_symlink("/nonexistent", directory.path() / "config.json");
+  EXPECT_THAT(open_tensor_source(directory.path().string()),
+              Fails(ErrorCode::kBadInput, "Hugging Face"));
+}
+
+}  // namespace
+}  // namespace wpack
