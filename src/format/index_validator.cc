@@ -279,7 +279,8 @@ bool IndexValidator::lists_foreign(const LayerRow& layer, std::uint32_t extent) 
 Status IndexValidator::check_alias(std::uint32_t row, const TensorRow& tensor) const {
   if (tensor.alias_of == kNone) return {};
   const TensorRow owner = index_.tensors_[tensor.alias_of];
-  const bool inside = tensor.alias_of < row && owner.alias_of == kNone && tensor.nbytes > 0 &&
+  const bool inside = tensor.alias_of < index_.tensors_.size() && tensor.alias_of != row &&
+                      owner.alias_of == kNone && tensor.nbytes > 0 &&
                       owner.extent == tensor.extent && owner.byte_offset <= tensor.byte_offset &&
                       tensor.nbytes <= owner.nbytes &&
                       tensor.byte_offset - owner.byte_offset <= owner.nbytes - tensor.nbytes;

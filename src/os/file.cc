@@ -66,7 +66,7 @@ Result<File> File::open_regular(int directory, const std::string& name, int flag
                                 std::string label) {
   // O_NONBLOCK keeps a FIFO without a writer from blocking; it means nothing to regular files.
   UniqueFd fd(retry_interrupted([&] {
-    return ::openat(directory, name.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return ::openat(directory, name.c_str(), flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   }));
   if (!fd.valid()) {
     const int error = errno;
@@ -84,12 +84,17 @@ Result<File> File::open_regular(int directory, const std::string& name, int flag
 }
 
 Result<File> File::open_read(const std::string& path) {
-  return open_regular(AT_FDCWD, path, 0, escape_name(path));
+  return open_regular(AT_FDCWD, path, O_RDONLY, escape_name(path));
 }
 
 Result<File> File::open_read_at(const UniqueFd& directory, const std::string& name,
                                 std::string label) {
-  return open_regular(directory.get(), name, O_NOFOLLOW, std::move(label));
+  return open_regular(directory.get(), name, O_RDONLY | O_NOFOLLOW, std::move(label));
+}
+
+Result<File> File::open_update_at(const UniqueFd& directory, const std::string& name,
+                                  std::string label) {
+  return open_regular(directory.get(), name, O_RDWR | O_NOFOLLOW, std::move(label));
 }
 
 Result<File> File::create_at(const UniqueFd& directory, const std::string& name,
@@ -192,6 +197,12 @@ Result<UniqueFd> open_directory(const std::string& path) {
 
 Result<UniqueFd> open_directory_at(const UniqueFd& directory, const std::string& name) {
   return open_directory_from(directory.get(), name, O_NOFOLLOW);
+}
+
+Status remove_file_at(const UniqueFd& directory, const std::string& name) {
+  if (::unlinkat(directory.get(), name.c_str(), 0) != 0)
+    return os_error(errno, "unlink", escape_name(name));
+  return {};
 }
 
 }  // namespace wpack::os

@@ -35,6 +35,9 @@ class File {
   // a file, and inside a container. `label` is what errors call it.
   [[nodiscard]] static Result<File> open_read_at(const UniqueFd& directory, const std::string& name,
                                                  std::string label);
+  // The same, for writing too.
+  [[nodiscard]] static Result<File> open_update_at(const UniqueFd& directory,
+                                                   const std::string& name, std::string label);
   // Creates `name` in `directory` for reading and writing, mode 0666 less the umask; it must not
   // exist.
   [[nodiscard]] static Result<File> create_at(const UniqueFd& directory, const std::string& name,
@@ -84,5 +87,8 @@ class File {
 // Opens the plain name `name` in `directory` as a directory, refusing links.
 [[nodiscard]] Result<UniqueFd> open_directory_at(const UniqueFd& directory,
                                                  const std::string& name);
+
+// Removes the file `name` of `directory`.
+[[nodiscard]] Status remove_file_at(const UniqueFd& directory, const std::string& name);
 
 }  // namespace wpack::os

@@ -1,0 +1,38 @@
+// Patterns over tensor names: globs for --include and --exclude, dotted patterns for layers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wpack/error.h"
+
+namespace wpack::packing {
+
+// True if `pattern` matches all of `text`: `*` is any run of bytes, `?` one byte, the rest stands
+// for itself. Takes at most pattern.size() * text.size() steps.
+[[nodiscard]] bool glob_matches(std::string_view pattern, std::string_view text) noexcept;
+
+// A layer pattern: see PackOptions::layer_patterns.
+class LayerPattern {
+ public:
+  // Errors: kInvalidArgument (empty pattern or segment).
+  [[nodiscard]] static Result<LayerPattern> parse(std::string_view text);
+
+  // Returns the front of `name` that the pattern matches, whole dotted segments and never all of
+  // the name (the parameter itself is not a layer); the shortest one if `**` leaves a choice.
+  [[nodiscard]] std::optional<std::string_view> match(std::string_view name) const;
+
+ private:
+  explicit LayerPattern(std::vector<std::string> segments) : segments_(std::move(segments)) {}
+  std::vector<std::string> segments_;
+};
+
+// Returns the dotted segments of `name`; never empty.
+[[nodiscard]] std::vector<std::string_view> split_segments(std::string_view name);
+
+// True if `segment` is a decimal number ("0", "12", "007").
+[[nodiscard]] bool is_number(std::string_view segment) noexcept;
+
+}  // namespace wpack::packing

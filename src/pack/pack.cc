@@ -1,0 +1,125 @@
+#include "wpack/pack.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "format/index_builder.h"
+#include "format/index_file.h"
+#include "os/file.h"
+#include "os/staged_directory.h"
+#include "pack/index_contents.h"
+#include "pack/pipeline.h"
+#include "wpack/version.h"
+
+namespace wpack {
+namespace {
+
+using format::IndexContents;
+
+// Writes the envelope of every shard and waits until the shard is on stable storage.
+Result<std::vector<std::uint64_t>> seal_shards(const os::StagedDirectory& staged, const Uuid& uuid,
+                                               const std::vector<format::ShardRow>& shards) {
+  std::vector<std::uint64_t> hashes;
+  const auto count = static_cast<std::uint32_t>(shards.size());
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string name = format::shard_file_name(i);
+    WPACK_ASSIGN(
+        const os::File file,
+        os::File::open_update_at(staged.fd(), name, fmt::format("{}/{}", staged.label(), name)));
+    const auto page = format::encode_shard_envelope(uuid, i, count, shards[i].data_end);
+    WPACK_TRY(file.write_all(0, page));
+    WPACK_TRY(file.sync());
+    WPACK_ASSIGN(const format::Envelope envelope,
+                 format::decode_envelope(page, shards[i].file_size));
+    hashes.push_back(envelope.envelope_hash);
+  }
+  return hashes;
+}
+
+Status write_index(const os::StagedDirectory& staged, Bytes bytes) {
+  WPACK_ASSIGN(const os::File file,
+               os::File::create_at(staged.fd(), format::kIndexFileName,
+                                   fmt::format("{}/{}", staged.label(), format::kIndexFileName)));
+  WPACK_TRY(file.write_all(0, bytes));
+  return file.sync();
+}
+
+// Reads back what was written, with the reader's own checks.
+Status validate(const os::StagedDirectory& staged) {
+  const auto label = [&](const std::string& name) {
+    return fmt::format("{}/{}", staged.label(), name);
+  };
+  const std::string index_label = label(format::kIndexFileName);
+  WPACK_ASSIGN(const os::File file,
+               os::File::open_read_at(staged.fd(), format::kIndexFileName, index_label));
+  WPACK_ASSIGN(const std::uint64_t size, file.size());
+  std::vector<std::byte> bytes(size);
+  WPACK_TRY(file.read_exact(0, bytes));
+  Result<format::IndexFile> index = format::parse_index_file(bytes, nullptr);
+  if (!index) return std::move(index).error().in(index_label);
+  for (std::uint32_t i = 0; i < index->index.shards().size(); ++i) {
+    const std::string name = format::shard_file_name(i);
+    WPACK_ASSIGN(const os::File shard, os::File::open_read_at(staged.fd(), name, label(name)));
+    WPACK_ASSIGN(const std::uint64_t shard_size, shard.size());
+    format::EnvelopeBytes page{};
+    WPACK_TRY(shard.read_exact(0, page));
+    Result<format::Envelope> envelope = format::decode_envelope(page, shard_size);
+    if (!envelope) return std::move(envelope).error().in(label(name));
+    Status same =
+        format::check_shard_envelope(*envelope, index->envelope, i, index->index.shards()[i]);
+    if (!same) return std::move(same).error().in(label(name));
+  }
+  return {};
+}
+
+PackReport report_of(const PackPlan& plan, const IndexContents& contents, const Uuid& uuid,
+                     std::uint64_t index_size) {
+  PackReport report;
+  report.uuid = uuid;
+  report.tensor_count = contents.tensors.size();
+  report.alias_count = static_cast<std::uint64_t>(std::ranges::count_if(
+      contents.tensors,
+      [](const IndexContents::Tensor& tensor) { return tensor.row.alias_of != format::kNone; }));
+  report.layer_count = contents.layers.size();
+  report.shard_count = contents.shards.size();
+  report.payload_bytes = plan.payload_bytes;
+  report.container_bytes = index_size;
+  for (const format::ShardRow& shard : contents.shards) report.container_bytes += shard.file_size;
+  report.excluded_count = plan.excluded_count;
+  return report;
+}
+
+}  // namespace
+
+Result<PackReport> pack(TensorSource& source, const std::string& path, const PackOptions& options) {
+  WPACK_ASSIGN(const PackPlan plan, plan_pack(source.description(), options));
+  const std::optional<std::string> marker =
+      options.replace ? std::optional<std::string>(format::kIndexFileName) : std::nullopt;
+  WPACK_ASSIGN(os::StagedDirectory staged, os::StagedDirectory::create(path, marker));
+  WPACK_ASSIGN(packing::PipelineResult result,
+               packing::run_pipeline(source, plan, options, staged.fd(), staged.label()));
+  WPACK_TRY(source.finish());
+
+  const std::uint64_t shared_bytes = result.written.shared_bytes;
+  const IndexContents contents =
+      packing::make_index_contents(source.description(), plan, std::move(result));
+  WPACK_ASSIGN(std::vector<std::byte> index, format::build_index(contents));
+  const Uuid uuid = format::uuid_of_index(index);
+  WPACK_ASSIGN(const std::vector<std::uint64_t> hashes, seal_shards(staged, uuid, contents.shards));
+  format::set_envelope_hashes(index, hashes);
+  const std::vector<std::byte> index_file =
+      format::encode_index_file(index, uuid, static_cast<std::uint32_t>(contents.shards.size()));
+  WPACK_TRY(write_index(staged, index_file));
+  WPACK_TRY(validate(staged));
+  if (options.progress && !options.progress({plan.payload_bytes, plan.payload_bytes}))
+    return Error(ErrorCode::kCancelled, "cancelled");
+  WPACK_TRY(staged.publish());
+
+  PackReport report = report_of(plan, contents, uuid, index_file.size());
+  report.shared_bytes = shared_bytes;
+  report.swept = staged.swept();
+  return report;
+}
+
+}  // namespace wpack
