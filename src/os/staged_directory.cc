@@ -46,6 +46,7 @@ std::vector<std::string> list(const UniqueFd& directory) {
     ::close(copy);
     return names;
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream that no other thread has
   while (const dirent* entry = ::readdir(stream.get())) {
     const std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
