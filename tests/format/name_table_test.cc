@@ -1,0 +1,99 @@
+#include "format/name_table.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/result_matchers.h"
+
+namespace wpack::format {
+namespace {
+
+using testing::Fails;
+using testing::IsOk;
+
+template <typename Row>
+RowView<Row> view(const std::vector<Row>& rows) {
+  return RowView<Row>(std::as_bytes(std::span(rows)));
+}
+
+class NameTableTest : public ::testing::Test {
+ protected:
+  NameTableTest() {
+    for (int i = 0; i < 1000; ++i) names_.push_back("model.layers." + std::to_string(i) + ".w");
+    views_.assign(names_.begin(), names_.end());
+    table_ = build_name_table(views_).table;
+  }
+
+  Status check() const {
+    return check_name_table(
+        static_cast<std::uint32_t>(views_.size()), view(table_.by_name), view(table_.slots),
+        [this](std::uint32_t row) { return views_[row]; }, "tensor");
+  }
+  std::optional<std::uint32_t> find(std::string_view name) const {
+    return find_name(view(table_.slots), name, [this](std::uint32_t row) { return views_[row]; });
+  }
+
+  std::vector<std::string> names_;
+  std::vector<std::string_view> views_;
+  NameTable table_;
+};
+
+TEST_F(NameTableTest, FindsEveryNameAndNothingElse) {
+  ASSERT_THAT(check(), IsOk());
+  for (std::uint32_t i = 0; i < views_.size(); ++i) EXPECT_EQ(find(views_[i]), i);
+  EXPECT_EQ(find("model.layers.1000.w"), std::nullopt);
+  EXPECT_EQ(find(""), std::nullopt);
+}
+
+TEST_F(NameTableTest, ReturnsTheDuplicateWhenThereIsOne) {
+  const std::vector<std::string_view> names = {"b", "a", "b"};
+  EXPECT_TRUE(build_name_table(names).duplicate);
+}
+
+TEST_F(NameTableTest, HoldsNoSlotsForNoNames) {
+  const NameTable empty = build_name_table({}).table;
+  EXPECT_TRUE(empty.slots.empty());
+  EXPECT_THAT(check_name_table(0, view(empty.by_name), view(empty.slots), {}, "tensor"), IsOk());
+  EXPECT_EQ(find_name(view(empty.slots), "x", {}), std::nullopt);
+}
+
+TEST_F(NameTableTest, RejectsListsThatAreNotStrictlyAscending) {
+  std::swap(table_.by_name[3], table_.by_name[4]);
+  EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "out of order or twice"));
+  table_.by_name[4] = table_.by_name[3];
+  EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "out of order or twice"));
+}
+
+TEST_F(NameTableTest, RejectsRowsThatDoNotExist) {
+  table_.by_name[3] = 1000;
+  EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "missing tensor 1000"));
+}
+
+TEST_F(NameTableTest, RejectsTablesOfTheWrongSize) {
+  table_.slots.resize(table_.slots.size() / 2);
+  EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "slots for 1000 rows"));
+}
+
+TEST_F(NameTableTest, RejectsSlotsThatLoseARow) {
+  for (NameSlotRow& slot : table_.slots) {
+    if (slot.row != 17) continue;
+    slot.row = kNone;
+    EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
+    slot.row = 18;
+    EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
+    slot.row = 17;
+    slot.hash += 1024;
+    EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
+    return;
+  }
+  FAIL() << "row 17 is in no slot";
+}
+
+TEST_F(NameTableTest, RejectsATableWithoutAnEmptySlot) {
+  for (NameSlotRow& slot : table_.slots) slot.row = 1;
+  EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
+}
+
+}  // namespace
+}  // namespace wpack::format
