@@ -1,0 +1,79 @@
+// Reading the bytes of a zip archive's members, in any order, with every CRC-32 checked once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "import/torch/zip_archive.h"
+#include "os/file.h"
+#include "wpack/error.h"
+#include "wpack/types.h"
+
+namespace wpack::import {
+
+// Stored members are read in place; their CRC-32 grows as they are read from front to back, and
+// finish() reads what is then missing. Deflated members are inflated whole, checked at once, and
+// kept as long as the budget allows.
+//
+// Thread safety: one thread at a time.
+class MemberReader {
+ public:
+  // Borrows `file` and `archive`. `identity` is that of the file when it was opened.
+  MemberReader(const os::File& file, const ZipArchive& archive, const os::FileIdentity& identity,
+               std::uint64_t inflate_budget);
+  MemberReader(const MemberReader&) = delete;
+  MemberReader& operator=(const MemberReader&) = delete;
+  ~MemberReader();
+
+  // True if the archive was written without checksums: every member's CRC-32 is 0.
+  [[nodiscard]] bool unchecked() const noexcept { return unchecked_; }
+
+  // Checks that every deflated member fits into the budget. Errors: kLimit.
+  [[nodiscard]] Status check_budget() const;
+
+  // Fills `out` from `offset` of `member` (one of the archive's); the range lies inside it.
+  // Errors: kIo (also when the file has changed since it was opened), kIntegrity, kLimit; messages
+  // start with the file's label.
+  [[nodiscard]] Status read(const ZipMember& member, std::uint64_t offset, MutableBytes out);
+
+  // Returns all bytes of `member`, which the caller has found small enough. Errors: as read().
+  [[nodiscard]] Result<std::vector<std::byte>> read_whole(const ZipMember& member);
+
+  // Checks every CRC-32 that reading has not, and that the file did not change. Errors: as read().
+  [[nodiscard]] Status finish();
+
+ private:
+  struct Inflated {
+    std::size_t member = 0;
+    std::vector<std::byte> bytes;
+  };
+  // How far from the front a member's bytes have gone into its CRC-32.
+  struct Progress {
+    std::uint64_t checked = 0;
+    std::uint32_t crc32 = 0;
+  };
+
+  [[nodiscard]] Status check_budget(const ZipMember& member) const;
+  [[nodiscard]] std::size_t position(const ZipMember& member) const noexcept;
+  [[nodiscard]] Error fault(const ZipMember& member, std::string_view cause) const;
+  [[nodiscard]] Status check_unchanged() const;
+  [[nodiscard]] Status extend_checksum(std::size_t index, std::uint64_t offset, Bytes bytes);
+  [[nodiscard]] Status finish_stored(std::size_t index, MutableBytes buffer);
+  [[nodiscard]] Result<Bytes> inflated(std::size_t index);
+  [[nodiscard]] Status inflate(const ZipMember& member, MutableBytes out);
+  void make_room(std::uint64_t needed);
+
+  const os::File& file_;
+  const ZipArchive& archive_;
+  os::FileIdentity identity_;
+  std::uint64_t inflate_budget_;
+  bool unchecked_ = false;
+  std::vector<Progress> progress_;   // by position in archive_.members()
+  std::vector<Inflated> inflated_;   // least recently used first
+  std::uint64_t inflated_size_ = 0;  // bytes of all of inflated_
+  std::uint64_t inflate_work_ = 0;   // bytes inflated so far
+  std::uint64_t inflate_work_limit_ = 0;
+};
+
+}  // namespace wpack::import
