@@ -1,11 +1,291 @@
 #include "import/torch/torch_source.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
 #include <cstring>
+#include <new>
+#include <string>
+
+#include "import/torch/checkpoint_tree.h"
+#include "import/torch/foreign_archive.h"
+#include "import/torch/member_reader.h"
+#include "import/torch/memory_meter.h"
+#include "import/torch/pickle_machine.h"
+#include "import/torch/strided_gather.h"
+#include "import/torch/tensor_rebuild.h"
+#include "import/torch/zip_archive.h"
+#include "wpack/text.h"
 
 namespace wpack::import {
+namespace {
+
+constexpr std::uint64_t kMaxPickleSize = std::uint64_t{64} << 20;
+constexpr std::uint64_t kMaxSmallRecord = 64;  // bytes of `version` and `byteorder`
+constexpr int kMinVersion = 1;
+constexpr int kMaxVersion = 10;
+constexpr std::uint64_t kGatherBlock = std::uint64_t{16} << 20;
+
+std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The label is a path that is escaped already.
+std::string base_name(const std::string& label) { return label.substr(label.rfind('/') + 1); }
+
+struct FreeHashState {
+  void operator()(XXH3_state_t* it) const noexcept { XXH3_freeState(it); }
+};
+
+// XXH3-128 of two pieces, one after the other.
+XXH128_hash_t digest_of(Bytes first, Bytes second) {
+  const std::unique_ptr<XXH3_state_t, FreeHashState> state(XXH3_createState());
+  if (state == nullptr) throw std::bad_alloc();
+  (void)XXH3_128bits_reset(state.get());
+  (void)XXH3_128bits_update(state.get(), first.data(), first.size());
+  (void)XXH3_128bits_update(state.get(), second.data(), second.size());
+  return XXH3_128bits_digest(state.get());
+}
+
+void swap_bytes(MutableBytes bytes, std::size_t unit) {
+  for (std::size_t i = 0; i + unit <= bytes.size(); i += unit)
+    std::ranges::reverse(bytes.subspan(i, unit));
+}
+
+class TorchSource final : public TensorSource {
+ public:
+  TorchSource(os::File file, ZipArchive archive, const os::FileIdentity& identity,
+              const SourceOptions& options)
+      : file_(std::move(file)),
+        archive_(std::move(archive)),
+        reader_(file_, archive_, identity, options.inflate_budget) {}
+
+  // Reads everything that the description needs.
+  [[nodiscard]] Status load(const os::FileIdentity& identity, const SourceOptions& options,
+                            MemoryMeter& meter);
+
+  const SourceDescription& description() const noexcept override { return description_; }
+  Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
+  Status finish() override { return reader_.finish(); }
+
+ private:
+  // A tensor as it is read.
+  struct Plan {
+    std::uint32_t member = 0;
+    std::uint8_t element_size = 1;  // bytes
+    std::uint8_t swap_unit = 1;     // bytes that are reversed; 1: none
+    std::uint64_t byte_offset = 0;
+    std::vector<std::uint64_t> strides;  // empty if contiguous
+  };
+
+  [[nodiscard]] Error bad(std::string_view cause) const {
+    return {ErrorCode::kBadInput, fmt::format("{}: {}", file_.label(), cause)};
+  }
+  [[nodiscard]] Status check_version();
+  [[nodiscard]] Status read_byte_order();
+  [[nodiscard]] Result<std::string> read_small(const ZipMember& member);
+  [[nodiscard]] Status load_pickle(Bytes pickle, const SourceOptions& options, MemoryMeter& meter);
+  void add_tensor(NamedTensor tensor);
+  void describe_file(const os::FileIdentity& identity, Bytes pickle);
+
+  [[nodiscard]] Status read_swapped(const Plan& plan, std::uint64_t offset, MutableBytes out);
+  [[nodiscard]] Status read_gathered(std::size_t index, std::uint64_t offset, MutableBytes out);
+  [[nodiscard]] Status fill_block(std::size_t index, std::uint64_t begin);
+  [[nodiscard]] const ZipMember& member_of(const Plan& plan) const {
+    return archive_.members()[plan.member];
+  }
+
+  os::File file_;
+  ZipArchive archive_;
+  MemberReader reader_;
+  SourceDescription description_;
+  std::vector<Plan> plans_;  // by position in description_.tensors
+  bool big_endian_ = false;
+
+  StridedGather gather_;
+  std::vector<std::byte> block_;  // a piece of the tensor that was last gathered
+  std::size_t block_tensor_ = 0;
+  std::uint64_t block_begin_ = 0;  // bytes of the tensor
+};
+
+Status TorchSource::load(const os::FileIdentity& identity, const SourceOptions& options,
+                         MemoryMeter& meter) {
+  const std::string_view foreign = foreign_archive_kind(archive_);
+  if (!foreign.empty()) return bad(fmt::format("this is {}", foreign));
+  WPACK_TRY(reader_.check_budget());
+  WPACK_TRY(check_version());
+  WPACK_TRY(read_byte_order());
+
+  const ZipMember& member = *archive_.find("data.pkl");
+  if (member.size > kMaxPickleSize) {
+    return Error(ErrorCode::kLimit, fmt::format("{}: data.pkl of {} bytes is larger than is read",
+                                                file_.label(), member.size));
+  }
+  meter.add(member.size);
+  if (auto status = meter.check(); !status) return std::move(status).error().in(file_.label());
+  WPACK_ASSIGN(const std::vector<std::byte> pickle, reader_.read_whole(member));
+  if (auto status = load_pickle(pickle, options, meter); !status)
+    return std::move(status).error().in(file_.label());
+  describe_file(identity, pickle);
+  return {};
+}
+
+Result<std::string> TorchSource::read_small(const ZipMember& member) {
+  if (member.size > kMaxSmallRecord)
+    return bad(fmt::format("member '{}' has {} bytes", escape_name(member.name), member.size));
+  WPACK_ASSIGN(const std::vector<std::byte> bytes, reader_.read_whole(member));
+  return std::string(as_text(bytes));
+}
+
+Status TorchSource::check_version() {
+  const ZipMember* member = archive_.find("version");
+  if (member == nullptr) member = archive_.find(".data/version");
+  if (member == nullptr) return bad("the archive has no version");
+  WPACK_ASSIGN(std::string text, read_small(*member));
+  if (text.ends_with('\n')) text.pop_back();
+  int version = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, version);
+  if (parsed.ec != std::errc() || parsed.ptr != end || version < kMinVersion ||
+      version > kMaxVersion)
+    return bad(fmt::format("the archive's version '{}' is not supported", escape_name(text)));
+  return {};
+}
+
+Status TorchSource::read_byte_order() {
+  const ZipMember* member = archive_.find("byteorder");
+  if (member == nullptr) return {};
+  WPACK_ASSIGN(const std::string text, read_small(*member));
+  if (text != "little" && text != "big")
+    return bad(fmt::format("the archive's byte order '{}' is not known", escape_name(text)));
+  big_endian_ = text == "big";
+  return {};
+}
+
+Status TorchSource::load_pickle(Bytes bytes, const SourceOptions& options, MemoryMeter& meter) {
+  auto pickle = read_pickle(bytes, meter);
+  if (!pickle) return std::move(pickle).error().in("data.pkl");
+  TensorRebuilder rebuilder(pickle->tree, archive_, options.max_expansion);
+  WPACK_ASSIGN(Checkpoint checkpoint,
+               flatten_checkpoint(pickle->tree, pickle->root, rebuilder, options.root, meter));
+  description_.tensors.reserve(checkpoint.tensors.size());
+  plans_.reserve(checkpoint.tensors.size());
+  for (NamedTensor& tensor : checkpoint.tensors) add_tensor(std::move(tensor));
+  description_.metadata = std::move(checkpoint.metadata);
+  description_.dropped_leaves = std::move(checkpoint.dropped_leaves);
+  description_.warnings = std::move(checkpoint.warnings);
+  return {};
+}
+
+void TorchSource::add_tensor(NamedTensor tensor) {
+  TensorView& view = tensor.view;
+  const DTypeInfo& info = *find_dtype(view.dtype);
+  const std::uint8_t swap_unit = big_endian_ ? info.swap_unit : std::uint8_t{1};
+  SourceTensor described;
+  described.name = std::move(tensor.name);
+  described.dtype = view.dtype;
+  described.shape = std::move(view.shape);
+  described.nbytes = view.nbytes;
+  if (view.nbytes != 0 && view.strides.empty()) {
+    // Bytes that are reversed in different units are different bytes.
+    const auto kind = static_cast<std::uint32_t>(std::countr_zero(swap_unit));
+    described.storage =
+        SourceStorage{.id = view.member * 4 + kind, .byte_offset = view.byte_offset};
+  }
+  description_.tensors.push_back(std::move(described));
+  plans_.push_back({.member = view.member,
+                    .element_size = static_cast<std::uint8_t>(info.bits / 8U),
+                    .swap_unit = swap_unit,
+                    .byte_offset = view.byte_offset,
+                    .strides = std::move(view.strides)});
+}
+
+void TorchSource::describe_file(const os::FileIdentity& identity, Bytes pickle) {
+  description_.format = "torch-zip";
+  description_.order = SourceOrder::kUse;
+  const XXH128_hash_t digest = digest_of(archive_.directory(), pickle);
+  description_.files.push_back({.name = base_name(file_.label()),
+                                .size = identity.size,
+                                .digest_high = digest.high64,
+                                .digest_low = digest.low64});
+  if (reader_.unchecked()) {
+    description_.warnings.emplace_back(
+        "the archive was written without checksums: damage to it would not be noticed");
+  }
+}
+
+Status TorchSource::read(std::size_t index, std::uint64_t offset, MutableBytes out) {
+  if (out.empty()) return {};
+  const Plan& plan = plans_[index];
+  if (!plan.strides.empty()) return read_gathered(index, offset, out);
+  if (plan.swap_unit > 1) return read_swapped(plan, offset, out);
+  return reader_.read(member_of(plan), plan.byte_offset + offset, out);
+}
+
+// Pieces may begin and end inside a unit.
+Status TorchSource::read_swapped(const Plan& plan, std::uint64_t offset, MutableBytes out) {
+  const std::size_t unit = plan.swap_unit;
+  while (!out.empty()) {
+    const auto skipped = static_cast<std::size_t>(offset % unit);
+    std::size_t size = out.size() / unit * unit;
+    if (skipped != 0 || size == 0) {
+      std::array<std::byte, 8> bytes{};
+      const MutableBytes whole = std::span(bytes).first(unit);
+      WPACK_TRY(reader_.read(member_of(plan), plan.byte_offset + offset - skipped, whole));
+      swap_bytes(whole, unit);
+      size = std::min(unit - skipped, out.size());
+      std::ranges::copy(whole.subspan(skipped, size), out.begin());
+    } else {
+      WPACK_TRY(reader_.read(member_of(plan), plan.byte_offset + offset, out.first(size)));
+      swap_bytes(out.first(size), unit);
+    }
+    offset += size;
+    out = out.subspan(size);
+  }
+  return {};
+}
+
+// Gathers in blocks far larger than a usual piece: a transposed matrix is read once a block.
+Status TorchSource::read_gathered(std::size_t index, std::uint64_t offset, MutableBytes out) {
+  while (!out.empty()) {
+    const std::uint64_t begin = offset - offset % kGatherBlock;
+    if (block_.empty() || block_tensor_ != index || block_begin_ != begin)
+      WPACK_TRY(fill_block(index, begin));
+    const auto skipped = static_cast<std::size_t>(offset - begin);
+    const std::size_t size = std::min(block_.size() - skipped, out.size());
+    std::memcpy(out.data(), block_.data() + skipped, size);
+    offset += size;
+    out = out.subspan(size);
+  }
+  return {};
+}
+
+Status TorchSource::fill_block(std::size_t index, std::uint64_t begin) {
+  const Plan& plan = plans_[index];
+  const SourceTensor& tensor = description_.tensors[index];
+  std::vector<std::byte> block = std::move(block_);
+  block_.clear();
+  block.resize(static_cast<std::size_t>(std::min(kGatherBlock, tensor.nbytes - begin)));
+  const StridedView view{.shape = tensor.shape,
+                         .strides = plan.strides,
+                         .byte_offset = plan.byte_offset,
+                         .element_size = plan.element_size};
+  WPACK_TRY(gather_.read(view, begin / plan.element_size, block,
+                         [&](std::uint64_t offset, MutableBytes out) {
+                           return reader_.read(member_of(plan), offset, out);
+                         }));
+  if (plan.swap_unit > 1) swap_bytes(block, plan.swap_unit);
+  block_ = std::move(block);
+  block_tensor_ = index;
+  block_begin_ = begin;
+  return {};
+}
+
+}  // namespace
 
 bool looks_like_zip(Bytes front) noexcept {
   constexpr std::array kSignature{'P', 'K', '\x03', '\x04'};
@@ -13,10 +293,14 @@ bool looks_like_zip(Bytes front) noexcept {
          std::memcmp(front.data(), kSignature.data(), kSignature.size()) == 0;
 }
 
-Result<std::unique_ptr<TensorSource>> open_torch_zip(os::File file,
-                                                     const SourceOptions& /*options*/) {
-  return Error(ErrorCode::kBadInput,
-               fmt::format("{}: PyTorch zip files are not read yet", file.label()));
+Result<std::unique_ptr<TensorSource>> open_torch_zip(os::File file, const SourceOptions& options) {
+  WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
+  MemoryMeter meter;
+  WPACK_ASSIGN(ZipArchive archive, ZipArchive::open(file, identity.size, meter));
+  auto source =
+      std::make_unique<TorchSource>(std::move(file), std::move(archive), identity, options);
+  WPACK_TRY(source->load(identity, options, meter));
+  return std::unique_ptr<TensorSource>(std::move(source));
 }
 
 }  // namespace wpack::import

@@ -1,0 +1,174 @@
+#include "import/torch/checkpoint_root.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "wpack/text.h"
+
+namespace wpack::import {
+namespace {
+
+constexpr auto kRootNames = std::to_array<std::string_view>(
+    {"state_dict", "model_state_dict", "model", "module", "net", "ema", "params"});
+constexpr std::size_t kMaxListed = 8;
+
+Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
+
+struct Child {
+  std::uint32_t ordinal = 0;
+  NodeId key = kNoNode;  // of a dictionary
+  NodeId value = kNoNode;
+};
+
+// Calls `visit(Child)` for each child of a container until it returns true.
+template <typename Visit>
+void for_each_child(const PickleTree& tree, NodeId container, Visit visit) {
+  ItemCursor cursor(tree, container);
+  const bool dict = tree.kind(container) == NodeKind::kDict;
+  for (std::uint32_t ordinal = 0;; ++ordinal) {
+    Child child{.ordinal = ordinal, .key = kNoNode, .value = kNoNode};
+    if (dict) child.key = cursor.next();
+    child.value = cursor.next();
+    if (child.value == kNoNode || visit(child)) return;
+  }
+}
+
+// The part of a dotted path that stands for the child; empty where it can have none.
+std::string child_name(const PickleTree& tree, const Child& child) {
+  if (child.key == kNoNode) return fmt::format("{}", child.ordinal);
+  if (tree.kind(child.key) == NodeKind::kString) return std::string(tree.text(child.key));
+  if (tree.kind(child.key) == NodeKind::kInteger) return fmt::format("{}", tree.integer(child.key));
+  return {};
+}
+
+// Returns at most kMaxListed children of `top` whose name `accepts` takes and that hold tensors.
+template <typename Accepts>
+std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
+                                         const TensorRebuilder& rebuilder, Accepts accepts) {
+  std::vector<Child> found;
+  TensorSearch search(tree, rebuilder);
+  for_each_child(tree, top, [&](const Child& child) {
+    if (accepts(child_name(tree, child)) && search.finds_tensor(child.value))
+      found.push_back(child);
+    return found.size() == kMaxListed;
+  });
+  return found;
+}
+
+std::string list_names(const PickleTree& tree, const std::vector<Child>& children) {
+  std::string text;
+  for (const Child& child : children) {
+    text += text.empty() ? "" : ", ";
+    text += escape_name(child_name(tree, child), 64);
+  }
+  return text;
+}
+
+// Keys may hold dots themselves: at each level the longest key that fits is taken.
+Result<std::vector<std::uint32_t>> follow_path(const PickleTree& tree, NodeId top,
+                                               const std::string& path) {
+  std::vector<std::uint32_t> way;
+  std::string_view rest = path;
+  NodeId at = top;
+  while (!rest.empty()) {
+    std::size_t best_size = 0;
+    Child best;
+    if (is_container(tree.kind(at))) {
+      for_each_child(tree, at, [&](const Child& child) {
+        const std::string name = child_name(tree, child);
+        const bool fits = !name.empty() && rest.starts_with(name) &&
+                          (rest.size() == name.size() || rest[name.size()] == '.');
+        if (fits && name.size() > best_size) {
+          best_size = name.size();
+          best = child;
+        }
+        return false;
+      });
+    }
+    if (best_size == 0) {
+      return bad(fmt::format("it has no '{}' to take as root: nothing there is called '{}'",
+                             escape_name(path), escape_name(rest)));
+    }
+    way.push_back(best.ordinal);
+    at = best.value;
+    rest.remove_prefix(std::min(rest.size(), best_size + 1));
+  }
+  if (!is_container(tree.kind(at))) {
+    return bad(fmt::format("'{}' is no dictionary of tensors ({})", escape_name(path),
+                           kind_name(tree, at)));
+  }
+  return way;
+}
+
+}  // namespace
+
+bool is_container(NodeKind kind) noexcept {
+  return kind == NodeKind::kDict || kind == NodeKind::kList || kind == NodeKind::kTuple;
+}
+
+Result<std::vector<std::uint32_t>> find_checkpoint_root(const PickleTree& tree, NodeId top,
+                                                        const TensorRebuilder& rebuilder,
+                                                        const std::string& path) {
+  if (rebuilder.is_tensor(top)) {
+    return bad("it holds one tensor without a name: save a dictionary of tensors");
+  }
+  if (path == "." || !is_container(tree.kind(top))) return std::vector<std::uint32_t>{};
+  if (!path.empty()) return follow_path(tree, top, path);
+
+  bool direct = false;
+  for_each_child(tree, top, [&](const Child& child) {
+    direct = rebuilder.is_tensor(child.value);
+    return direct;
+  });
+  if (direct) return std::vector<std::uint32_t>{};
+  const auto known = children_with_tensors(tree, top, rebuilder, [](const std::string& name) {
+    return std::ranges::find(kRootNames, name) != kRootNames.end();
+  });
+  if (known.size() == 1) return std::vector<std::uint32_t>{known.front().ordinal};
+  if (known.size() > 1) {
+    return bad(fmt::format("several of its dictionaries may be the model ({}): choose one as root",
+                           list_names(tree, known)));
+  }
+  const auto others =
+      children_with_tensors(tree, top, rebuilder, [](const std::string&) { return true; });
+  if (others.empty()) return bad("it holds no tensors");
+  return bad(fmt::format(
+      "none of its dictionaries is known to be the model ({}): choose one as root, or '.' for all",
+      list_names(tree, others)));
+}
+
+bool TensorSearch::finds_tensor(NodeId id) {
+  pending_.assign(1, id);
+  while (!pending_.empty()) {
+    const NodeId at = pending_.back();
+    pending_.pop_back();
+    if (barren_[at]) continue;
+    if (rebuilder_.is_tensor(at)) {
+      // What was marked on the way here has not been searched to its end.
+      barren_.assign(barren_.size(), false);
+      return true;
+    }
+    barren_[at] = true;
+    push_children(at);
+  }
+  return false;
+}
+
+void TensorSearch::push_children(NodeId id) {
+  const NodeKind kind = tree_.kind(id);
+  if (is_container(kind) || kind == NodeKind::kSet) {
+    ItemCursor cursor(tree_, id);
+    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next())
+      pending_.push_back(item);
+  } else if (kind == NodeKind::kObject) {
+    const PickleObject& object = tree_.object(id);
+    for (const NodeId part : {object.args, object.state, object.items}) {
+      if (part != kNoNode) pending_.push_back(part);
+    }
+  }
+}
+
+}  // namespace wpack::import

@@ -1,0 +1,314 @@
+#include "import/torch/checkpoint_tree.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <unordered_set>
+
+#include "base/utf8.h"
+#include "import/torch/checkpoint_root.h"
+#include "import/torch/metadata_text.h"
+#include "wpack/text.h"
+
+namespace wpack::import {
+namespace {
+
+constexpr std::size_t kMaxDepth = 256;
+constexpr std::size_t kMaxNameSize = 4096;
+constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and values together
+constexpr std::size_t kMaxWarnings = 64;
+// Shared containers are walked once for each path to them. Real checkpoints share little; sharing
+// that unfolds without end stops here.
+constexpr std::uint64_t kMinVisits = std::uint64_t{1} << 16;
+constexpr std::uint64_t kMaxVisitsPerNode = 8;
+
+Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
+
+class Walk {
+ public:
+  Walk(const PickleTree& tree, TensorRebuilder& rebuilder, std::vector<std::uint32_t> root,
+       MemoryMeter& meter)
+      : tree_(tree),
+        rebuilder_(rebuilder),
+        search_(tree, rebuilder),
+        root_(std::move(root)),
+        meter_(meter),
+        open_(tree.size()) {}
+
+  Result<Checkpoint> run(NodeId top);
+
+ private:
+  struct Frame {
+    NodeId container;
+    ItemCursor cursor;
+    std::uint32_t next_ordinal = 0;
+    std::size_t path_size = 0;    // of the container's own path
+    bool on_way_to_root = false;  // the container is the root or leads to it
+    bool inside = false;          // the container is the root or lies in it
+  };
+  struct Child {
+    NodeId key = kNoNode;
+    NodeId value = kNoNode;
+    bool on_way_to_root = false;
+    bool inside = false;
+  };
+
+  bool next_child(Child& child);
+  Status visit(const Child& child);
+  Status enter(NodeId container, bool on_way_to_root, bool inside);
+  Status add_leaf(NodeId id, bool inside);
+  Status add_tensor(NodeId id, bool inside);
+  void drop_attributes(NodeId id);
+  Status add_metadata(NodeId id);
+  Status drop(NodeId id, bool inside);
+  void drop_as(std::string_view kind);
+  Status check_names() const;
+  void warn_of_unknown_globals();
+  bool append_to_path(const Frame& frame, const Child& child);
+  [[nodiscard]] std::string_view name() const;
+
+  const PickleTree& tree_;
+  TensorRebuilder& rebuilder_;
+  TensorSearch search_;
+  std::vector<std::uint32_t> root_;
+  MemoryMeter& meter_;
+  std::vector<bool> open_;  // containers that are being walked
+  std::vector<Frame> frames_;
+  std::string path_;
+  std::size_t root_path_size_ = 0;  // of the root's path with the dot behind it
+  std::size_t metadata_size_ = 0;
+  Checkpoint out_;
+};
+
+Result<Checkpoint> Walk::run(NodeId top) {
+  if (!is_container(tree_.kind(top))) {
+    WPACK_TRY(drop(top, true));
+    return bad(fmt::format("it holds no dictionary of tensors ({})", kind_name(tree_, top)));
+  }
+  const std::uint64_t max_visits = kMinVisits + kMaxVisitsPerNode * tree_.size();
+  std::uint64_t visits = 0;
+  WPACK_TRY(enter(top, true, root_.empty()));
+  while (!frames_.empty()) {
+    Child child;
+    if (!next_child(child)) {
+      open_[frames_.back().container] = false;
+      frames_.pop_back();
+      continue;
+    }
+    if (++visits > max_visits) {
+      return Error(ErrorCode::kLimit,
+                   "its containers share so much that flattening them would not end");
+    }
+    WPACK_TRY(visit(child));
+    WPACK_TRY(meter_.check());
+  }
+  if (out_.tensors.empty()) return bad("it holds no tensors");
+  WPACK_TRY(check_names());
+  warn_of_unknown_globals();
+  return std::move(out_);
+}
+
+Status Walk::enter(NodeId container, bool on_way_to_root, bool inside) {
+  if (open_[container]) return bad(fmt::format("'{}' contains itself", escape_name(path_)));
+  if (frames_.size() == kMaxDepth) {
+    return Error(ErrorCode::kLimit, fmt::format("'{}' is nested more than {} deep",
+                                                escape_name(path_, 256), kMaxDepth));
+  }
+  open_[container] = true;
+  if (on_way_to_root && inside) root_path_size_ = path_.size() + (frames_.empty() ? 0 : 1);
+  frames_.push_back({.container = container,
+                     .cursor = ItemCursor(tree_, container),
+                     .path_size = path_.size(),
+                     .on_way_to_root = on_way_to_root,
+                     .inside = inside});
+  return {};
+}
+
+bool Walk::next_child(Child& child) {
+  Frame& frame = frames_.back();
+  if (tree_.kind(frame.container) == NodeKind::kDict) child.key = frame.cursor.next();
+  child.value = frame.cursor.next();
+  if (child.value == kNoNode) return false;
+  const std::size_t depth = frames_.size() - 1;
+  child.on_way_to_root =
+      frame.on_way_to_root && depth < root_.size() && root_[depth] == frame.next_ordinal;
+  child.inside = frame.inside || (child.on_way_to_root && depth + 1 == root_.size());
+  ++frame.next_ordinal;
+  return true;
+}
+
+// Returns false where the child cannot have a path: its key is no text or number, or is too long.
+// The path then names the place as well as it can.
+bool Walk::append_to_path(const Frame& frame, const Child& child) {
+  path_.resize(frame.path_size);
+  if (frames_.size() > 1) path_ += '.';
+  const std::size_t limit = kMaxNameSize + (frame.inside ? root_path_size_ : 0);
+  if (child.key == kNoNode) {
+    path_ += fmt::format("{}", frame.next_ordinal - 1);
+  } else if (tree_.kind(child.key) == NodeKind::kInteger) {
+    path_ += fmt::format("{}", tree_.integer(child.key));
+  } else if (tree_.kind(child.key) == NodeKind::kString) {
+    const std::string_view key = tree_.text(child.key);
+    if (key.size() + path_.size() > limit) {
+      path_ += escape_name(key.substr(0, kMaxNameSize), 64);
+      return false;
+    }
+    path_ += key;
+  } else {
+    path_ += fmt::format("<{}>", kind_name(tree_, child.key));
+    return false;
+  }
+  return path_.size() <= limit;
+}
+
+Status Walk::visit(const Child& child) {
+  const Frame& frame = frames_.back();
+  if (!append_to_path(frame, child)) {
+    if (child.inside && search_.finds_tensor(child.value)) {
+      return bad(fmt::format("'{}' holds a tensor, but its key makes no name of 1 to {} bytes",
+                             escape_name(path_, 256), kMaxNameSize));
+    }
+    drop_as(kind_name(tree_, child.value));
+    return {};
+  }
+  if (is_container(tree_.kind(child.value)))
+    return enter(child.value, child.on_way_to_root, child.inside);
+  return add_leaf(child.value, child.inside);
+}
+
+Status Walk::add_leaf(NodeId id, bool inside) {
+  if (rebuilder_.is_tensor(id)) return add_tensor(id, inside);
+  switch (tree_.kind(id)) {
+    case NodeKind::kNone:
+    case NodeKind::kBool:
+    case NodeKind::kInteger:
+    case NodeKind::kBigInteger:
+    case NodeKind::kFloat:
+    case NodeKind::kString:
+      return add_metadata(id);
+    default:
+      return drop(id, inside);
+  }
+}
+
+std::string_view Walk::name() const { return std::string_view(path_).substr(root_path_size_); }
+
+Status Walk::add_tensor(NodeId id, bool inside) {
+  if (!inside) {
+    drop_as("tensor outside the root");
+    return {};
+  }
+  const std::string_view own_name = name();
+  if (own_name.empty()) return bad("a tensor has an empty name");
+  if (!base::is_utf8(own_name) || own_name.find('\0') != std::string_view::npos) {
+    return bad(
+        fmt::format("the tensor name '{}' is not UTF-8 without NUL", escape_name(own_name, 256)));
+  }
+  auto view = rebuilder_.rebuild(id);
+  if (!view) return std::move(view).error().in(fmt::format("tensor '{}'", escape_name(own_name)));
+  meter_.add(sizeof(NamedTensor) + sizeof(SourceTensor) + own_name.size() +
+             3 * sizeof(std::uint64_t) * view->shape.size());
+  out_.tensors.push_back({std::string(own_name), *std::move(view)});
+  drop_attributes(id);
+  return {};
+}
+
+// Python attributes of a tensor are not kept; the two of every nn.Buffer are not worth a line.
+void Walk::drop_attributes(NodeId id) {
+  constexpr std::size_t kState = 3;  // of the functions that take one
+  if (tree_.kind(id) != NodeKind::kObject) return;
+  const auto args = tree_.tuple(tree_.object(id).args);
+  if (args.size() != kState + 1 || tree_.kind(args[kState]) != NodeKind::kDict) return;
+  ItemCursor cursor(tree_, args[kState]);
+  for (NodeId key = cursor.next(); key != kNoNode; key = cursor.next()) {
+    const NodeId value = cursor.next();
+    if (tree_.kind(key) != NodeKind::kString) continue;
+    const std::string_view name = tree_.text(key);
+    if (name == "persistent" || name == "_is_buffer") continue;
+    out_.dropped_leaves.push_back(fmt::format("{} (attribute {}): {}", escape_name(path_),
+                                              escape_name(name, 64), kind_name(tree_, value)));
+    meter_.add(sizeof(std::string) + out_.dropped_leaves.back().size());
+  }
+}
+
+Status Walk::add_metadata(NodeId id) {
+  const bool text = tree_.kind(id) == NodeKind::kString;
+  if (text && tree_.text(id).size() > kMaxMetadataSize) {
+    drop_as("str");
+    return {};
+  }
+  auto entry = metadata_size_ < kMaxMetadataSize ? to_metadata(tree_, id) : std::nullopt;
+  const bool valid_key =
+      path_.size() <= kMaxNameSize && base::is_utf8(path_) && path_.find('\0') == std::string::npos;
+  if (!entry || !valid_key ||
+      metadata_size_ + path_.size() + entry->value.size() > kMaxMetadataSize) {
+    drop_as(kind_name(tree_, id));
+    return {};
+  }
+  metadata_size_ += path_.size() + entry->value.size();
+  entry->key = path_;
+  out_.metadata.push_back(*std::move(entry));
+  return {};
+}
+
+// What is neither tensor nor scalar is left out, unless it holds tensors: those would be lost.
+Status Walk::drop(NodeId id, bool inside) {
+  const NodeKind kind = tree_.kind(id);
+  const bool may_hold = kind == NodeKind::kObject || (kind == NodeKind::kSet && inside);
+  if (may_hold && search_.finds_tensor(id)) {
+    return bad(
+        fmt::format("'{}' is made by {}, which is not known, and holds tensors: save a "
+                    "state_dict",
+                    escape_name(path_), kind_name(tree_, id)));
+  }
+  drop_as(kind_name(tree_, id));
+  return {};
+}
+
+void Walk::drop_as(std::string_view kind) {
+  out_.dropped_leaves.push_back(fmt::format("{}: {}", escape_name(path_), kind));
+  meter_.add(sizeof(std::string) + out_.dropped_leaves.back().size());
+}
+
+// Different ways through the tree may spell one name.
+Status Walk::check_names() const {
+  std::vector<std::uint32_t> order(out_.tensors.size());
+  std::iota(order.begin(), order.end(), std::uint32_t{0});
+  const auto name_of = [this](std::uint32_t i) -> const std::string& {
+    return out_.tensors[i].name;
+  };
+  std::ranges::sort(order, {}, name_of);
+  const auto twice = std::ranges::adjacent_find(order, {}, name_of);
+  if (twice == order.end()) return {};
+  return bad(fmt::format("two tensors are called '{}'", escape_name(name_of(*twice))));
+}
+
+void Walk::warn_of_unknown_globals() {
+  std::unordered_set<std::string> seen;
+  std::size_t left_out = 0;
+  for (const PickleGlobal& global : tree_.globals()) {
+    if (global.info.role != GlobalRole::kUnknown) continue;
+    if (seen.size() == kMaxWarnings) {
+      ++left_out;
+      continue;
+    }
+    std::string text = global.text();
+    if (!seen.insert(text).second) continue;
+    out_.warnings.push_back(fmt::format("values of {} are not known and were left out", text));
+  }
+  if (left_out != 0)
+    out_.warnings.push_back(fmt::format("{} more references to unknown values", left_out));
+}
+
+}  // namespace
+
+Result<Checkpoint> flatten_checkpoint(const PickleTree& tree, NodeId top,
+                                      TensorRebuilder& rebuilder, const std::string& root_path,
+                                      MemoryMeter& meter) {
+  WPACK_ASSIGN(auto root, find_checkpoint_root(tree, top, rebuilder, root_path));
+  return Walk(tree, rebuilder, std::move(root), meter).run(top);
+}
+
+}  // namespace wpack::import
