@@ -7,7 +7,7 @@
 
 namespace wpack::import {
 
-// Returns what the archive is, as the end of the sentence "this is ...", with advice; empty if it
+// Returns what the archive is, as the end of the sentence "FILE: is ...", with advice; empty if it
 // looks like a checkpoint of torch.save.
 [[nodiscard]] std::string_view foreign_archive_kind(const ZipArchive& archive);
 

@@ -115,7 +115,7 @@ class TorchSource final : public TensorSource {
 Status TorchSource::load(const os::FileIdentity& identity, const SourceOptions& options,
                          MemoryMeter& meter) {
   const std::string_view foreign = foreign_archive_kind(archive_);
-  if (!foreign.empty()) return bad(fmt::format("this is {}", foreign));
+  if (!foreign.empty()) return bad(fmt::format("is {}", foreign));
   WPACK_TRY(reader_.check_budget());
   WPACK_TRY(check_version());
   WPACK_TRY(read_byte_order());
