@@ -30,11 +30,24 @@ struct UnpackReport {
 };
 
 // Writes every tensor of `container`, and the metadata that the format can hold, to the file
-// `path`. Every byte is verified on the way, whatever the container's policy. The file is complete
-// under its name or absent.
+// `path`, whose directory must exist. Every byte is verified on the way, whatever the container's
+// policy: the container is opened once more, by its path. The file is complete under its name or
+// absent.
+//
+// What a format holds:
+// - safetensors: the bytes are those that the format's reference library writes for the same
+//   tensors. `__metadata__` gets the entries that came from safetensors, in their order, and then
+//   the scalars of a checkpoint as text under their dotted path, where that key is free.
+// - PyTorch: one ordered dictionary with every tensor under its name, in the order of use, and the
+//   scalars of a checkpoint as what they were, under their dotted path, where no tensor has that
+//   name. Metadata of safetensors is left out: in a state dictionary it would be a foreign entry.
+//   The bytes depend on the stem of the file's name, which the archive repeats.
+//
+// Memory: about the largest layer, mapped or read, and a few hundred bytes for each tensor.
 // Errors: kInvalidArgument (the extension names no format), kBadInput (an element type that the
-// format cannot hold: the tensor is named), kIo (a system call failed, the target exists), kLimit
-// (disk full, quota), kIntegrity (a checksum does not match), kCancelled.
+// format cannot hold: the tensor is named), kIo (a system call failed, the target exists, the
+// container was replaced since it was opened), kLimit (disk full, quota, more metadata than the
+// format allows), kIntegrity (a checksum does not match), kCancelled.
 [[nodiscard]] WPACK_EXPORT Result<UnpackReport> unpack(const Container& container,
                                                        const std::string& path,
                                                        const UnpackOptions& options = {});
