@@ -1,5 +1,6 @@
 #include "os/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 
 #include "os/os_error.h"
 #include "wpack/text.h"
@@ -24,6 +26,10 @@ std::string_view file_kind(mode_t mode) {
   if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
   return "not a regular file";
 }
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
+};
 
 template <typename Call>
 auto retry_interrupted(Call call) {
@@ -203,6 +209,23 @@ Status remove_file_at(const UniqueFd& directory, const std::string& name) {
   if (::unlinkat(directory.get(), name.c_str(), 0) != 0)
     return os_error(errno, "unlink", escape_name(name));
   return {};
+}
+
+std::vector<std::string> list_directory(const UniqueFd& directory) {
+  std::vector<std::string> names;
+  const int copy = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (copy < 0) return names;
+  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy));
+  if (stream == nullptr) {
+    ::close(copy);
+    return names;
+  }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream that no other thread has
+  while (const dirent* entry = ::readdir(stream.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace wpack::os

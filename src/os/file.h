@@ -91,4 +91,8 @@ class File {
 // Removes the file `name` of `directory`.
 [[nodiscard]] Status remove_file_at(const UniqueFd& directory, const std::string& name);
 
+// Returns the names in a directory, "." and ".." left out, in no order; an unreadable one looks
+// empty.
+[[nodiscard]] std::vector<std::string> list_directory(const UniqueFd& directory);
+
 }  // namespace wpack::os

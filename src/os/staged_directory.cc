@@ -1,6 +1,5 @@
 #include "os/staged_directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
@@ -25,10 +24,6 @@ namespace {
 constexpr std::size_t kSuffixDigits = 16;
 constexpr int kMaxAttempts = 16;
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { ::closedir(directory); }
-};
-
 Result<std::string> random_suffix() {
   std::uint64_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number)
@@ -36,30 +31,12 @@ Result<std::string> random_suffix() {
   return fmt::format("{:016x}", number);
 }
 
-// Entries of a directory; an unreadable one looks empty.
-std::vector<std::string> list(const UniqueFd& directory) {
-  std::vector<std::string> names;
-  const int copy = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) return names;
-  const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy));
-  if (stream == nullptr) {
-    ::close(copy);
-    return names;
-  }
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream that no other thread has
-  while (const dirent* entry = ::readdir(stream.get())) {
-    const std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(name);
-  }
-  return names;
-}
-
 // Removes a directory and everything below it, never following a link. Best effort.
 void remove_tree(const UniqueFd& parent, const std::string& name) {
   const UniqueFd directory(
       ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (directory.valid()) {
-    for (const std::string& entry : list(directory)) {
+    for (const std::string& entry : list_directory(directory)) {
       if (::unlinkat(directory.get(), entry.c_str(), 0) != 0 && errno == EISDIR)
         remove_tree(directory, entry);
     }
@@ -148,7 +125,7 @@ std::string StagedDirectory::staging_path() const {
 
 void StagedDirectory::sweep() {
   const std::string prefix = staging_prefix();
-  for (const std::string& name : list(parent_)) {
+  for (const std::string& name : list_directory(parent_)) {
     if (name.size() != prefix.size() + kSuffixDigits || !name.starts_with(prefix)) continue;
     const UniqueFd directory(
         ::openat(parent_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
