@@ -54,7 +54,7 @@ enum class AccessMode {
 
 struct OpenOptions {
   // Unset: kTouch for bytes that wpack reads into private memory, kIndex for mapped views.
-  std::optional<VerifyPolicy> verify;
+  std::optional<VerifyPolicy> verify = std::nullopt;
   AccessMode access = AccessMode::kAuto;
   // While a layer is being acquired, this many following layers are read ahead. 0 turns it off.
   std::uint32_t readahead_layers = 1;

@@ -13,7 +13,7 @@
 namespace wpack {
 
 struct VerifyOptions {
-  ProgressCallback progress;
+  ProgressCallback progress = {};
   std::uint64_t max_faults = 1000;  // stop after this many
 };
 
