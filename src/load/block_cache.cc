@@ -1,0 +1,61 @@
+#include "load/block_cache.h"
+
+#include <utility>
+
+#include "load/scope_exit.h"
+
+namespace wpack::load {
+
+Result<std::vector<BlockRef>> BlockCache::get(std::span<const std::uint32_t> extents,
+                                              StopFlag stop) {
+  std::vector<BlockRef> blocks(extents.size());
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    const Claim claimed = claim(extents, blocks);
+    if (claimed.extents.empty()) {
+      if (!claimed.busy) return blocks;
+      published_.wait(lock);
+      continue;
+    }
+    lock.unlock();
+    std::vector<BlockRef> read;
+    {
+      const ScopeExit done([&] { publish(claimed, read); });
+      WPACK_ASSIGN(read, reader_.read(claimed.extents, stop));
+    }
+    for (std::size_t i = 0; i < read.size(); ++i) blocks[claimed.positions[i]] = read[i];
+  }
+}
+
+BlockCache::Claim BlockCache::claim(std::span<const std::uint32_t> extents,
+                                    std::vector<BlockRef>& blocks) {
+  Claim claim;
+  claim.extents.reserve(extents.size());
+  claim.positions.reserve(extents.size());
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    if (blocks[i] != nullptr) continue;
+    Entry& entry = entries_[extents[i]];
+    blocks[i] = entry.block.lock();
+    if (blocks[i] != nullptr) continue;
+    if (entry.claimed) {
+      claim.busy = true;
+    } else {
+      entry.claimed = true;
+      claim.extents.push_back(extents[i]);
+      claim.positions.push_back(i);
+    }
+  }
+  return claim;
+}
+
+void BlockCache::publish(const Claim& claim, std::span<const BlockRef> read) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < claim.extents.size(); ++i) {
+    Entry& entry = entries_[claim.extents[i]];
+    entry.claimed = false;
+    if (i < read.size()) entry.block = read[i];
+  }
+  published_.notify_all();
+}
+
+}  // namespace wpack::load

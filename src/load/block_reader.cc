@@ -1,0 +1,179 @@
+#include "load/block_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/checked_math.h"
+
+namespace wpack::load {
+namespace {
+
+// Large enough that a request's fixed cost does not show, small enough that several are in flight.
+constexpr std::uint64_t kPieceSize = std::uint64_t{2} << 20;
+
+}  // namespace
+
+Bytes Block::view(const format::ExtentRow& extent) const noexcept {
+  if (extent.offset < range.begin ||
+      !base::range_within(extent.offset - range.begin, extent.stored_size, range.size())) {
+    return {};
+  }
+  return Bytes(buffer.bytes()).subspan(extent.offset - range.begin, extent.stored_size);
+}
+
+// One call of read(): pieces in file order go out, come back in any order, and are checked in file
+// order while later ones are still being read.
+class BlockReader::Batch {
+ public:
+  Batch(BlockReader& owner, AsyncReader& reader, std::span<const std::uint32_t> extents)
+      : owner_(owner), reader_(reader), extents_(extents) {}
+
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+  // Whatever ended it, nothing writes into the blocks any more when it is gone.
+  ~Batch() {
+    if (in_flight_ > 0) reader_.cancel();
+    while (in_flight_ > 0) (void)poll();
+  }
+
+  void add(const CheckedShard& shard, const ExtentRun& run, const std::shared_ptr<Block>& block) {
+    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize)) {
+      const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
+      pieces_.push_back({&shard.file, block.get(), piece, out, false});
+    }
+    for (std::uint32_t i = 0; i < run.count; ++i) blocks_.push_back(block);
+  }
+
+  [[nodiscard]] Status run(StopFlag stop) {
+    while (arrived_ < pieces_.size()) {
+      if (stop != nullptr && stop->load(std::memory_order_relaxed))
+        return Error(ErrorCode::kCancelled, "reading was cancelled");
+      WPACK_TRY(submit());
+      WPACK_TRY(poll());
+      if (owner_.verify_) WPACK_TRY(check_arrived());
+    }
+    return {};
+  }
+
+  [[nodiscard]] std::vector<BlockRef> take_blocks() { return std::move(blocks_); }
+
+ private:
+  struct Piece {
+    const os::File* file;
+    const Block* block;
+    ByteRange range;
+    MutableBytes out;
+    bool arrived;
+  };
+
+  [[nodiscard]] Status submit() {
+    std::array<ReadRequest, 16> batch;
+    while (submitted_ < pieces_.size()) {
+      const std::size_t count = std::min(batch.size(), pieces_.size() - submitted_);
+      for (std::size_t i = 0; i < count; ++i) {
+        const Piece& piece = pieces_[submitted_ + i];
+        batch[i] = {piece.file->fd(), piece.range.begin, piece.out, submitted_ + i};
+      }
+      WPACK_ASSIGN(const std::size_t accepted, reader_.submit(std::span(batch).first(count)));
+      submitted_ += accepted;
+      in_flight_ += accepted;
+      if (accepted < count) break;
+    }
+    return {};
+  }
+
+  // Waits for one completion and takes what else is there; returns the first error of them.
+  [[nodiscard]] Status poll() {
+    std::array<ReadCompletion, 16> completions;
+    const std::size_t count = reader_.poll(completions, 1);
+    in_flight_ -= count;
+    Status first;
+    for (ReadCompletion& completion : std::span(completions).first(count)) {
+      Piece& piece = pieces_[completion.user_data];
+      piece.arrived = !completion.error;
+      if (completion.error && first) {
+        first = std::move(*completion.error).in(piece.file->label());
+      } else if (!completion.error) {
+        ++arrived_;
+        owner_.counters_.read_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
+      }
+    }
+    return first;
+  }
+
+  // Checks the chunks that end before the first piece that is missing.
+  [[nodiscard]] Status check_arrived() {
+    const format::Index& index = owner_.index_.file.index;
+    while (prefix_ < pieces_.size() && pieces_[prefix_].arrived) ++prefix_;
+    for (; extent_ < extents_.size(); ++extent_, chunk_ = 0) {
+      const format::ExtentRow extent = index.extents()[extents_[extent_]];
+      const Block& block = *blocks_[extent_];
+      const Bytes stored = block.view(extent);
+      for (; chunk_ < extent.chunk_count; ++chunk_) {
+        const format::ChunkRow chunk = index.chunks()[extent.chunk_first + chunk_];
+        if (!has_arrived(block, extent.offset + chunk.offset + chunk.stored_size)) return {};
+        const bool inside = base::range_within(chunk.offset, chunk.stored_size, stored.size());
+        WPACK_TRY(owner_.checker_.check(
+            extents_[extent_], chunk_,
+            inside ? stored.subspan(chunk.offset, chunk.stored_size) : Bytes()));
+      }
+    }
+    return {};
+  }
+
+  // True if `block` has arrived up to the file offset `end`.
+  [[nodiscard]] bool has_arrived(const Block& block, std::uint64_t end) const {
+    if (prefix_ == pieces_.size()) return true;
+    const Piece& missing = pieces_[prefix_];
+    return missing.block != &block || end <= missing.range.begin;
+  }
+
+  BlockReader& owner_;
+  AsyncReader& reader_;
+  const std::span<const std::uint32_t> extents_;
+  std::vector<Piece> pieces_;
+  std::vector<BlockRef> blocks_;  // one for each of extents_
+  std::size_t submitted_ = 0;     // pieces, from the front
+  std::size_t in_flight_ = 0;
+  std::size_t arrived_ = 0;  // pieces, in any order
+  std::size_t prefix_ = 0;   // pieces [0, prefix_) have arrived
+  std::size_t extent_ = 0;   // the next chunk to check: chunk_ of extents_[extent_]
+  std::uint32_t chunk_ = 0;
+};
+
+BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
+                         AccessCounters& counters, const Engines& engines, bool verify)
+    : index_(index),
+      shards_(shards),
+      checker_(checker),
+      counters_(counters),
+      engines_(engines),
+      leases_(engines),
+      verify_(verify) {}
+
+Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> extents,
+                                                StopFlag stop) {
+  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
+  Batch batch(*this, lease.reader(), extents);
+  for (const ExtentRun& run : plan_runs(index_.file.index, extents)) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
+    WPACK_ASSIGN(const auto block, allocate(run));
+    batch.add(*shard, run, block);
+  }
+  WPACK_TRY(batch.run(stop));
+  return batch.take_blocks();
+}
+
+Result<std::shared_ptr<Block>> BlockReader::allocate(const ExtentRun& run) const {
+  auto buffer = engines_.pool->allocate(run.range.size());
+  if (!buffer) return std::move(buffer).error().in(index_.shard_label(run.shard));
+  auto block = std::make_shared<Block>();
+  block->buffer = *std::move(buffer);
+  block->range = run.range;
+  return block;
+}
+
+}  // namespace wpack::load

@@ -1,0 +1,147 @@
+#include "wpack/container.h"
+
+#include <fmt/format.h>
+
+#include <cassert>
+
+#include "format/index_file.h"
+#include "load/handle_factory.h"
+#include "load/index_info.h"
+#include "wpack/text.h"
+
+namespace wpack {
+namespace {
+
+Error not_found(const ContainerState& state, std::string_view kind, std::string_view name) {
+  return {ErrorCode::kNotFound,
+          fmt::format("{}: has no {} '{}'", state.opened_index().label, kind, escape_name(name))};
+}
+
+}  // namespace
+
+ContainerInfo Container::info() const {
+  const format::IndexFile& file = state_->index_file();
+  const format::Index& index = file.index;
+  ContainerInfo info{.path = state_->path(),
+                     .uuid = file.envelope.uuid,
+                     .format_major = file.envelope.format_major,
+                     .format_minor = file.envelope.format_minor,
+                     .producer = index.producer(),
+                     .source_format = index.source_format(),
+                     .tensor_count = index.tensors().size(),
+                     .layer_count = index.layers().size(),
+                     .shard_count = index.shards().size(),
+                     .extent_count = index.extents().size(),
+                     .chunk_count = index.chunks().size(),
+                     .index_bytes = file.flatbuffer.size(),
+                     .file_bytes = file.envelope.file_size};
+  for (std::uint32_t i = 0; i < info.tensor_count; ++i)
+    info.alias_count += index.tensors()[i].alias_of != format::kNone ? 1 : 0;
+  for (std::uint32_t i = 0; i < info.extent_count; ++i)
+    info.payload_bytes += index.extents()[i].raw_size;
+  for (std::uint32_t i = 0; i < info.shard_count; ++i)
+    info.file_bytes += index.shards()[i].file_size;
+  return info;
+}
+
+AccessStats Container::stats() const { return state_->stats(); }
+
+std::vector<ShardInfo> Container::shards() const {
+  std::vector<ShardInfo> shards;
+  const auto& rows = state_->index().shards();
+  shards.reserve(rows.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    shards.push_back({format::shard_file_name(i), rows[i].file_size});
+  return shards;
+}
+
+std::vector<SourceFile> Container::sources() const {
+  std::vector<SourceFile> sources;
+  const format::Index& index = state_->index();
+  for (std::uint32_t i = 0; i < index.sources().size(); ++i) {
+    const format::SourceRow row = index.sources()[i];
+    sources.push_back({std::string(index.name_of(row)), row.size, row.digest_high, row.digest_low});
+  }
+  return sources;
+}
+
+std::vector<MetadataEntry> Container::metadata() const {
+  std::vector<MetadataEntry> entries;
+  const format::Index& index = state_->index();
+  for (std::uint32_t i = 0; i < index.metadata().size(); ++i) {
+    const format::MetadataRow row = index.metadata()[i];
+    entries.push_back({std::string(index.key_of(row)), std::string(index.value_of(row)),
+                       static_cast<MetadataType>(row.type),
+                       static_cast<MetadataOrigin>(row.origin)});
+  }
+  return entries;
+}
+
+std::uint32_t Container::tensor_count() const noexcept { return state_->index().tensors().size(); }
+
+TensorInfo Container::tensor_info(std::uint32_t id) const {
+  assert(id < tensor_count());
+  return load::tensor_info(state_->index(), id);
+}
+
+std::optional<TensorInfo> Container::find(std::string_view name) const {
+  const auto id = state_->index().find_tensor(name);
+  if (!id) return std::nullopt;
+  return tensor_info(*id);
+}
+
+Result<Tensor> Container::tensor(std::string_view name) const {
+  const auto id = state_->index().find_tensor(name);
+  if (!id) return not_found(*state_, "tensor", name);
+  return HandleFactory::tensor(state_, *id);
+}
+
+Result<Tensor> Container::tensor(std::uint32_t id) const {
+  if (id >= tensor_count()) return not_found(*state_, "tensor", std::to_string(id));
+  return HandleFactory::tensor(state_, id);
+}
+
+std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }
+
+Layer Container::layer(std::uint32_t id) const {
+  assert(id < layer_count());
+  return HandleFactory::layer(state_, id);
+}
+
+Result<Layer> Container::layer(std::string_view name) const {
+  const auto id = state_->index().find_layer(name);
+  if (!id) return not_found(*state_, "layer", name);
+  return layer(*id);
+}
+
+std::vector<Layer> Container::layers() const {
+  std::vector<Layer> layers;
+  layers.reserve(layer_count());
+  for (std::uint32_t id = 0; id < layer_count(); ++id) layers.push_back(layer(id));
+  return layers;
+}
+
+std::vector<std::string> Container::attachments() const {
+  std::vector<std::string> names;
+  const format::Index& index = state_->index();
+  for (std::uint32_t i = 0; i < index.attachments().size(); ++i)
+    names.emplace_back(index.name_of(index.attachments()[i]));
+  return names;
+}
+
+Result<std::vector<std::byte>> Container::attachment(std::string_view name) const {
+  const format::Index& index = state_->index();
+  for (std::uint32_t i = 0; i < index.attachments().size(); ++i) {
+    const format::AttachmentRow row = index.attachments()[i];
+    if (index.name_of(row) == name) return state_->read_attachment(row);
+  }
+  return not_found(*state_, "attachment", name);
+}
+
+Status Layer::prefetch() const { return state_->layers().prefetch(info_.id); }
+
+Result<LayerView> Layer::acquire() const { return HandleFactory::view(state_, info_); }
+
+void Layer::release(ReleasePages pages) const { state_->layers().release(info_.id, pages); }
+
+}  // namespace wpack

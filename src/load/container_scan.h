@@ -1,0 +1,75 @@
+// Reading a whole container once, from front to back, and checking all that can be checked.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "load/extent_hasher.h"
+#include "load/index_reader.h"
+#include "os/file.h"
+#include "wpack/error.h"
+#include "wpack/progress.h"
+#include "wpack/verify.h"
+
+namespace wpack::load {
+
+// Memory: a 256 KiB buffer, which stays in the processor's cache between copying and hashing, and
+// four bytes a tensor.
+//
+// Thread safety: one thread at a time.
+class ContainerScan {
+ public:
+  // `index` and `progress` outlive the scan, which stops after `max_faults`.
+  ContainerScan(const OpenedIndex& index, const ProgressCallback& progress,
+                std::uint64_t max_faults);
+
+  // Errors: kCancelled. Everything else becomes a fault of the report.
+  [[nodiscard]] Status run();
+  [[nodiscard]] VerifyReport take_report() { return std::move(report_); }
+
+ private:
+  void check_index();
+  void check_directory();
+  [[nodiscard]] Status scan_shard(std::uint32_t shard);
+  // Opens a shard and checks its envelope; false if its payload is not worth looking at.
+  [[nodiscard]] bool open_shard(std::uint32_t shard);
+  [[nodiscard]] Status scan_extent(std::uint32_t extent);
+  // `first`: chunks and gaps are checked as well as tensors.
+  [[nodiscard]] Status scan_chunks(std::uint32_t extent, std::span<const TensorRange> ranges,
+                                   std::span<const std::uint32_t> tensors, bool first);
+  // Hashes [begin, end) of the shard and returns the hash; an unreadable piece is a fault and
+  // sets `damaged`.
+  [[nodiscard]] Result<std::uint64_t> hash_chunk(ByteRange range, bool& damaged);
+  [[nodiscard]] Status scan_padding(ByteRange range);
+  void compare(std::span<const ExtentHasher::Result> results,
+               std::span<const std::uint32_t> tensors);
+
+  // Returns up to `max_size` bytes at `offset`, at least one.
+  [[nodiscard]] Result<Bytes> next_bytes(std::uint64_t offset, std::uint64_t max_size);
+  [[nodiscard]] Status advance(std::uint64_t size);
+  void add_fault(Error error);
+  [[nodiscard]] bool full() const noexcept { return report_.faults.size() >= max_faults_; }
+
+  const OpenedIndex& index_;
+  const format::Index& rows_;
+  const ProgressCallback& progress_;
+  const std::uint64_t max_faults_;
+  VerifyReport report_;
+  Progress done_;
+  std::uint64_t reported_bytes_ = 0;  // done_ when progress_ was last called
+
+  std::vector<std::uint32_t> tensors_;  // by place
+  std::size_t next_tensor_ = 0;         // of tensors_
+  std::uint32_t next_extent_ = 0;
+  ExtentHasher hasher_;
+
+  os::File file_;  // the shard that is being scanned
+  std::uint64_t file_size_ = 0;
+  std::vector<std::byte> buffer_;
+  ByteRange window_;           // of the file, in buffer_
+  std::uint64_t advised_ = 0;  // the kernel was asked for the file up to here
+};
+
+}  // namespace wpack::load

@@ -1,0 +1,141 @@
+#include "load/container_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/checked_math.h"
+#include "codec/codec.h"
+#include "load/container_scan.h"
+#include "wpack/text.h"
+
+namespace wpack {
+namespace {
+
+// The default: bytes that are read are checked, mapped views are not.
+bool verifies_read(const OpenOptions& options) { return options.verify != VerifyPolicy::kIndex; }
+bool verifies_mapped(const OpenOptions& options) {
+  return options.verify == VerifyPolicy::kTouch || options.verify == VerifyPolicy::kFull;
+}
+
+bool is_stored_raw(const format::ExtentRow& extent) {
+  const codec::Codec* codec = codec::find_codec(extent.codec);
+  return codec != nullptr && codec->is_identity();
+}
+
+}  // namespace
+
+ContainerState::ContainerState(std::string path, load::OpenedIndex index,
+                               const OpenOptions& options, load::Engines engines)
+    : path_(std::move(path)),
+      index_(std::move(index)),
+      options_(options),
+      engines_(std::move(engines)),
+      shards_(index_, options.access),
+      checker_(index_, counters_),
+      block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
+      blocks_(block_reader_),
+      layer_reader_(index_, shards_, checker_, blocks_, verifies_mapped(options)),
+      layers_(layer_reader_, counters_, index_.file.index.layers().size(),
+              options.readahead_layers) {}
+
+Status ContainerState::start() {
+  WPACK_TRY(shards_.open_first());
+  if (options_.verify != VerifyPolicy::kFull) return {};
+  load::ContainerScan scan(index_, {}, 1);
+  WPACK_TRY(scan.run());
+  VerifyReport report = scan.take_report();
+  if (!report.faults.empty()) return std::move(report.faults.front());
+  counters_.verified_bytes += report.checked_bytes;
+  checker_.set_all_checked();
+  return {};
+}
+
+AccessStats ContainerState::stats() const {
+  return {.mapped_bytes = shards_.mapped_bytes(),
+          .read_bytes = counters_.read_bytes,
+          .verified_bytes = counters_.verified_bytes,
+          .prefetched_bytes = counters_.prefetched_bytes,
+          .mapping_refused = shards_.mapping_refused()};
+}
+
+Status ContainerState::check_known(const format::TensorRow& tensor) const {
+  const auto unknown = [&](std::string_view what, unsigned number) {
+    return Error(ErrorCode::kBadInput,
+                 fmt::format("{}: tensor '{}' has {} {}, which this version does not know",
+                             index_.label, escape_name(index().name_of(tensor)), what, number));
+  };
+  if (find_dtype(static_cast<DType>(tensor.dtype)) == nullptr)
+    return unknown("element type", tensor.dtype);
+  if (tensor.nbytes == 0) return {};
+  const format::ExtentRow extent = index().extents()[tensor.extent];
+  if (!is_stored_raw(extent)) return unknown("codec", extent.codec);
+  return {};
+}
+
+Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor) {
+  WPACK_TRY(check_known(tensor));
+  if (tensor.nbytes == 0) return TensorBytes{};
+  const format::ExtentRow extent = index().extents()[tensor.extent];
+  WPACK_ASSIGN(const load::CheckedShard* shard, shards_.use(extent.shard));
+  if (shard->mapped) {
+    if (verifies_mapped(options_)) {
+      const ByteRange raw{tensor.byte_offset, tensor.byte_offset + tensor.nbytes};
+      WPACK_TRY(
+          layer_reader_.check_mapped(*shard, tensor.extent, load::chunks_of_range(extent, raw)));
+    }
+    return cut(shard->view(extent.offset, extent.stored_size), tensor, true, nullptr);
+  }
+  WPACK_ASSIGN(const auto blocks, blocks_.get({&tensor.extent, 1}, nullptr));
+  return cut(blocks.front()->view(extent), tensor, false, blocks.front());
+}
+
+Result<ContainerState::TensorBytes> ContainerState::find_loaded(const format::TensorRow& tensor,
+                                                                const load::LayerBlocks& blocks) {
+  if (tensor.nbytes == 0) return TensorBytes{};
+  const format::ExtentRow extent = index().extents()[tensor.extent];
+  const auto found =
+      std::ranges::lower_bound(blocks, tensor.extent, {}, &load::LayerBlocks::value_type::first);
+  if (found != blocks.end() && found->first == tensor.extent)
+    return cut(found->second->view(extent), tensor, false, nullptr);
+  WPACK_ASSIGN(const load::CheckedShard* shard, shards_.use(extent.shard));
+  return cut(shard->view(extent.offset, extent.stored_size), tensor, true, nullptr);
+}
+
+// The relations of a validated index guarantee that the tensor lies in its extent, unless somebody
+// overwrites an index that is large enough to be mapped.
+Result<ContainerState::TensorBytes> ContainerState::cut(Bytes stored,
+                                                        const format::TensorRow& tensor,
+                                                        bool mapped, load::BlockRef block) const {
+  if (!base::range_within(tensor.byte_offset, tensor.nbytes, stored.size())) {
+    return Error(ErrorCode::kIntegrity,
+                 fmt::format("{}: index changed while it was in use", index_.label));
+  }
+  return TensorBytes{stored.subspan(tensor.byte_offset, tensor.nbytes), mapped, std::move(block)};
+}
+
+Result<std::vector<std::byte>> ContainerState::read_attachment(
+    const format::AttachmentRow& attachment) {
+  if (attachment.extent == format::kNone) return std::vector<std::byte>();
+  const format::ExtentRow extent = index().extents()[attachment.extent];
+  if (!is_stored_raw(extent)) {
+    return Error(ErrorCode::kBadInput,
+                 fmt::format("{}: attachment '{}' has codec {}, which this version does not know",
+                             index_.label, escape_name(index().name_of(attachment)), extent.codec));
+  }
+  WPACK_ASSIGN(const load::CheckedShard* shard, shards_.use(extent.shard));
+  std::vector<std::byte> bytes(extent.stored_size);
+  WPACK_TRY(shard->file.read_exact(extent.offset, bytes));
+  counters_.read_bytes += bytes.size();
+  for (std::uint32_t i = 0; i < extent.chunk_count; ++i) {
+    const format::ChunkRow chunk = index().chunks()[extent.chunk_first + i];
+    const bool inside = base::range_within(chunk.offset, chunk.stored_size, bytes.size());
+    WPACK_TRY(
+        checker_.check(attachment.extent, i,
+                       inside ? Bytes(bytes).subspan(chunk.offset, chunk.stored_size) : Bytes()));
+  }
+  return bytes;
+}
+
+}  // namespace wpack

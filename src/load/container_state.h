@@ -1,0 +1,76 @@
+// An open container behind all its handles.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "load/access_counters.h"
+#include "load/block_cache.h"
+#include "load/block_reader.h"
+#include "load/chunk_checker.h"
+#include "load/engines.h"
+#include "load/index_reader.h"
+#include "load/layer_loader.h"
+#include "load/layer_reader.h"
+#include "load/shard_set.h"
+#include "wpack/container.h"
+#include "wpack/error.h"
+
+namespace wpack {
+
+// Handles own it together through shared_ptr; nothing inside refers back to it, so that it goes
+// with the last handle, on the thread that drops it, and joins its worker there.
+//
+// Thread safety: all functions, from several threads at once.
+class ContainerState {
+ public:
+  ContainerState(std::string path, load::OpenedIndex index, const OpenOptions& options,
+                 load::Engines engines);
+  ContainerState(const ContainerState&) = delete;
+  ContainerState& operator=(const ContainerState&) = delete;
+
+  // Opens the first shards, and checks everything where the policy is kFull.
+  [[nodiscard]] Status start();
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] const format::IndexFile& index_file() const noexcept { return index_.file; }
+  [[nodiscard]] const format::Index& index() const noexcept { return index_.file.index; }
+  [[nodiscard]] const load::OpenedIndex& opened_index() const noexcept { return index_; }
+  [[nodiscard]] AccessStats stats() const;
+  [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
+
+  // The bytes of a tensor, and what holds them besides this object (null if they are mapped).
+  struct TensorBytes {
+    Bytes bytes;
+    bool mapped = false;
+    load::BlockRef block;
+  };
+  // Materialises one tensor. Errors: those of Container::tensor.
+  [[nodiscard]] Result<TensorBytes> materialise(const format::TensorRow& tensor);
+  // The same for a tensor of a layer that `blocks` hold in memory.
+  [[nodiscard]] Result<TensorBytes> find_loaded(const format::TensorRow& tensor,
+                                                const load::LayerBlocks& blocks);
+  // kBadInput if the tensor has an element type or a codec that this version does not know.
+  [[nodiscard]] Status check_known(const format::TensorRow& tensor) const;
+
+  [[nodiscard]] Result<std::vector<std::byte>> read_attachment(
+      const format::AttachmentRow& attachment);
+
+ private:
+  [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
+                                        load::BlockRef block) const;
+
+  const std::string path_;
+  const load::OpenedIndex index_;
+  const OpenOptions options_;
+  const load::Engines engines_;
+  load::AccessCounters counters_;
+  load::ShardSet shards_;
+  load::ChunkChecker checker_;
+  load::BlockReader block_reader_;
+  load::BlockCache blocks_;
+  const load::LayerReader layer_reader_;
+  load::LayerLoader layers_;  // last: its worker uses all the others
+};
+
+}  // namespace wpack

@@ -1,0 +1,79 @@
+#include "load/index_reader.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "base/align.h"
+#include "os/file.h"
+#include "os/mapped_region.h"
+#include "wpack/text.h"
+
+namespace wpack::load {
+namespace {
+
+constexpr std::uint64_t kMaxCopiedBytes = std::uint64_t{4} << 20;
+
+struct OwnedBytes {
+  Bytes bytes;
+  std::shared_ptr<const void> owner;
+};
+
+Result<OwnedBytes> copy_file(const os::File& file, std::uint64_t size) {
+  const std::shared_ptr<std::byte[]> copy(new std::byte[size]);
+  WPACK_TRY(file.read_exact(0, {copy.get(), size}));
+  return OwnedBytes{{copy.get(), size}, copy};
+}
+
+Result<OwnedBytes> load_file(const os::File& file, std::uint64_t size) {
+  if (size <= kMaxCopiedBytes) return copy_file(file, size);
+  auto region = os::MappedRegion::map(file.fd(), size);
+  if (!region) return copy_file(file, size);
+  const auto owner = std::make_shared<os::MappedRegion>(*std::move(region));
+  // What cannot be read should be an error here, not a signal in the middle of validation.
+  if (Status status = owner->populate({0, size}); !status)
+    return std::move(status).error().in(file.label());
+  return OwnedBytes{owner->bytes(), owner};
+}
+
+Error too_large(const std::string& label, std::uint64_t size, std::uint64_t max_bytes) {
+  return {ErrorCode::kLimit,
+          fmt::format("{}: index of {} bytes is larger than the {} bytes that are allowed", label,
+                      size, max_bytes)};
+}
+
+Result<os::UniqueFd> open_container_directory(const std::string& path) {
+  auto directory = os::open_directory(path);
+  if (!directory && directory.error().system_errno() == ENOTDIR) {
+    return Error(ErrorCode::kBadInput,
+                 fmt::format("{}: is a file, expected a container directory", escape_name(path)));
+  }
+  return directory;
+}
+
+}  // namespace
+
+std::string OpenedIndex::shard_label(std::uint32_t shard) const {
+  return fmt::format("{}/{}", label, format::shard_file_name(shard));
+}
+
+Result<OpenedIndex> open_index(const std::string& path, std::uint64_t max_bytes) {
+  WPACK_ASSIGN(os::UniqueFd directory, open_container_directory(path));
+  std::string label = escape_name(path);
+  const std::string index_label = fmt::format("{}/{}", label, format::kIndexFileName);
+  WPACK_ASSIGN(const os::File file,
+               os::File::open_read_at(directory, format::kIndexFileName, index_label));
+  WPACK_ASSIGN(const std::uint64_t size, file.size());
+  if (size > format::kEnvelopeSize + base::align_up(max_bytes, base::kPageSize))
+    return too_large(index_label, size - format::kEnvelopeSize, max_bytes);
+  WPACK_ASSIGN(OwnedBytes owned, load_file(file, size));
+  auto parsed = format::parse_index_file(owned.bytes, std::move(owned.owner));
+  if (!parsed) return std::move(parsed).error().in(index_label);
+  if (parsed->flatbuffer.size() > max_bytes)
+    return too_large(index_label, parsed->flatbuffer.size(), max_bytes);
+  return OpenedIndex{std::move(directory), std::move(label), *std::move(parsed)};
+}
+
+}  // namespace wpack::load

@@ -1,0 +1,28 @@
+// From a path to a validated index.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "format/index_file.h"
+#include "os/unique_fd.h"
+#include "wpack/error.h"
+
+namespace wpack::load {
+
+// A container's directory and index; no shard has been looked at.
+struct OpenedIndex {
+  os::UniqueFd directory;
+  std::string label;  // the path, escaped for messages
+  format::IndexFile file;
+
+  // "model.wpack/00003.wps", for messages.
+  [[nodiscard]] std::string shard_label(std::uint32_t shard) const;
+};
+
+// Opens the directory `path` and validates its index. Small indexes are copied, so that nobody can
+// change them afterwards; large ones are mapped.
+// Errors: kIo, kIntegrity, kBadInput, kLimit (larger than `max_bytes`), with the file's name.
+[[nodiscard]] Result<OpenedIndex> open_index(const std::string& path, std::uint64_t max_bytes);
+
+}  // namespace wpack::load

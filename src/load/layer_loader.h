@@ -1,0 +1,81 @@
+// Layers as they are prefetched, acquired and released: who brings which layer in, and when.
+//
+// Protocol: a layer is idle, queued, loading or ready. prefetch() and the readahead of acquire()
+// queue it; one worker thread takes queued layers in order and loads them. acquire() never waits
+// behind the queue: it takes an idle or queued layer over and loads it on its own thread, and
+// waits only where the layer is being loaded already. A failed load leaves the layer idle; an
+// acquire() that waited for it tries for itself, so that every caller gets its own error.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+
+#include "load/access_counters.h"
+#include "load/layer_reader.h"
+#include "wpack/container.h"
+#include "wpack/error.h"
+
+namespace wpack::load {
+
+// Thread safety: all functions, from several threads at once.
+class LayerLoader {
+ public:
+  // `reader` and `counters` outlive the loader.
+  LayerLoader(const LayerReader& reader, AccessCounters& counters, std::uint32_t layer_count,
+              std::uint32_t readahead_layers)
+      : reader_(reader),
+        counters_(counters),
+        layer_count_(layer_count),
+        readahead_layers_(readahead_layers) {}
+  LayerLoader(const LayerLoader&) = delete;
+  LayerLoader& operator=(const LayerLoader&) = delete;
+  // Stops and joins the worker.
+  ~LayerLoader();
+
+  // Queues the layer. Errors: those of LayerReader::use_shards, kLimit (no thread).
+  [[nodiscard]] Status prefetch(std::uint32_t layer);
+  // Waits until the layer is in memory, keeps it there, and queues the layers after it. Errors:
+  // those of LayerReader::read.
+  [[nodiscard]] Result<LayerBlocks> acquire(std::uint32_t layer);
+  // Takes the layer off the queue and lets its memory go.
+  void release(std::uint32_t layer, ReleasePages pages);
+
+ private:
+  enum class State : std::uint8_t { kIdle, kQueued, kLoading, kReady };
+  struct Slot {
+    State state = State::kIdle;
+    // Set when it was released while it was loading, and nobody has wanted it since.
+    std::optional<ReleasePages> released;
+    LayerBlocks blocks;  // of a ready layer
+  };
+
+  // With mutex_ held; load() lets it go meanwhile.
+  [[nodiscard]] Result<LayerBlocks> load(std::unique_lock<std::mutex>& lock, std::uint32_t layer,
+                                         StopFlag stop, std::uint64_t& size);
+  [[nodiscard]] Status enqueue(std::uint32_t layer);
+  void dequeue(std::uint32_t layer);
+
+  void run_worker();
+  void load_queued(std::unique_lock<std::mutex>& lock, std::uint32_t layer);
+
+  const LayerReader& reader_;
+  AccessCounters& counters_;
+  const std::uint32_t layer_count_;
+  const std::uint32_t readahead_layers_;
+
+  std::mutex mutex_;
+  std::condition_variable work_;    // something is queued, or the worker should stop
+  std::condition_variable loaded_;  // a load has ended
+  std::unordered_map<std::uint32_t, Slot> slots_;
+  std::deque<std::uint32_t> queue_;
+  std::atomic<bool> stopping_{false};
+  std::thread worker_;  // started with the first queued layer
+};
+
+}  // namespace wpack::load

@@ -1,0 +1,95 @@
+#include "load/layer_reader.h"
+
+#include <algorithm>
+
+namespace wpack::load {
+namespace {
+
+// Pages are faulted in piece by piece while the kernel is asked for a window ahead of them: its
+// own readahead alone leaves the disk's queue nearly empty.
+constexpr std::uint64_t kPieceSize = std::uint64_t{8} << 20;
+constexpr std::uint64_t kWindowSize = std::uint64_t{32} << 20;
+
+}  // namespace
+
+Status LayerReader::use_shards(std::uint32_t layer) const {
+  const format::Index& index = index_.file.index;
+  const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
+  for (const ExtentRun& run : plan_runs(index, extents)) WPACK_TRY(shards_.use(run.shard));
+  return {};
+}
+
+Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
+                                      std::uint64_t& size) const {
+  const format::Index& index = index_.file.index;
+  const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
+  std::vector<Piece> pieces;
+  std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
+  std::vector<std::uint32_t> unmapped;
+  size = 0;
+  for (const ExtentRun& run : plan_runs(index, extents)) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
+    size += run.range.size();
+    const auto of_run = std::span(extents).subspan(run.first, run.count);
+    if (!shard->mapped) {
+      unmapped.insert(unmapped.end(), of_run.begin(), of_run.end());
+      continue;
+    }
+    for (const std::uint32_t extent : of_run) mapped.emplace_back(shard, extent);
+    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize))
+      pieces.push_back({shard, piece});
+  }
+  WPACK_TRY(populate(pieces, stop));
+  for (const auto& [shard, extent] : mapped) {
+    if (!verify_mapped_) break;
+    WPACK_TRY(check_mapped(*shard, extent, {0, index.extents()[extent].chunk_count}));
+  }
+  LayerBlocks result;
+  if (unmapped.empty()) return result;
+  WPACK_ASSIGN(auto blocks, blocks_.get(unmapped, stop));
+  for (std::size_t i = 0; i < unmapped.size(); ++i)
+    result.emplace_back(unmapped[i], std::move(blocks[i]));
+  return result;
+}
+
+Status LayerReader::populate(const std::vector<Piece>& pieces, StopFlag stop) const {
+  std::uint64_t ahead = 0;  // bytes that were asked for and are not faulted in yet
+  std::size_t next = 0;
+  for (const Piece& piece : pieces) {
+    if (stop != nullptr && stop->load(std::memory_order_relaxed))
+      return Error(ErrorCode::kCancelled, "reading was cancelled");
+    for (; next < pieces.size() && ahead < kWindowSize; ++next) {
+      pieces[next].shard->region.will_need(pieces[next].range);
+      ahead += pieces[next].range.size();
+    }
+    if (Status status = piece.shard->region.populate(piece.range); !status)
+      return std::move(status).error().in(piece.shard->file.label());
+    ahead -= piece.range.size();
+  }
+  return {};
+}
+
+void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {
+  const format::LayerRow row = index_.file.index.layers()[layer];
+  if (row.extent_count == 0) return;
+  const auto shard = shards_.use(row.shard);
+  if (!shard) return;
+  if ((*shard)->mapped) (*shard)->region.dont_need({row.begin, row.end});
+  if (pages == ReleasePages::kPageCache)
+    (*shard)->file.advise_dont_need(row.begin, row.end - row.begin);
+}
+
+Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent,
+                                 ChunkSpan chunks) const {
+  if (checker_.all_checked(extent, chunks)) return {};
+  const format::ExtentRow row = index_.file.index.extents()[extent];
+  // A page that cannot be read becomes an error here; hashing it would be a signal.
+  const ByteRange stored{
+      row.offset + (std::uint64_t{chunks.first} << row.chunk_log2),
+      row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
+  if (Status status = shard.region.populate(stored); !status)
+    return std::move(status).error().in(shard.file.label());
+  return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));
+}
+
+}  // namespace wpack::load

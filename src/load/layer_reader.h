@@ -1,0 +1,61 @@
+// Bringing one layer into memory, mapped or read, on the calling thread.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "load/block_cache.h"
+#include "load/chunk_checker.h"
+#include "load/read_planner.h"
+#include "load/shard_set.h"
+#include "wpack/container.h"
+#include "wpack/error.h"
+
+namespace wpack::load {
+
+// What holds the bytes of a layer that are not mapped: blocks by extent, ascending.
+using LayerBlocks = std::vector<std::pair<std::uint32_t, BlockRef>>;
+
+// Thread safety: all functions, from several threads at once.
+class LayerReader {
+ public:
+  // All outlive the reader. `verify_mapped`: chunks of mapped shards are checked once.
+  LayerReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker, BlockCache& blocks,
+              bool verify_mapped)
+      : index_(index),
+        shards_(shards),
+        checker_(checker),
+        blocks_(blocks),
+        verify_mapped_(verify_mapped) {}
+
+  // Opens and checks the shards that the layer needs. Errors: those of ShardSet::use.
+  [[nodiscard]] Status use_shards(std::uint32_t layer) const;
+
+  // Waits until all bytes of the layer are in memory and, by policy, checked; `size` becomes how
+  // many were asked for. Errors: kIo, kIntegrity, kLimit, kCancelled.
+  [[nodiscard]] Result<LayerBlocks> read(std::uint32_t layer, StopFlag stop,
+                                         std::uint64_t& size) const;
+
+  // Lets the layer's own mapped pages go.
+  void release_pages(std::uint32_t layer, ReleasePages pages) const;
+
+  // Faults in and checks the chunks of a mapped extent that no one has checked before.
+  [[nodiscard]] Status check_mapped(const CheckedShard& shard, std::uint32_t extent,
+                                    ChunkSpan chunks) const;
+
+ private:
+  struct Piece {
+    const CheckedShard* shard;
+    ByteRange range;
+  };
+  [[nodiscard]] Status populate(const std::vector<Piece>& pieces, StopFlag stop) const;
+
+  const OpenedIndex& index_;
+  ShardSet& shards_;
+  ChunkChecker& checker_;
+  BlockCache& blocks_;
+  const bool verify_mapped_;
+};
+
+}  // namespace wpack::load
