@@ -104,7 +104,7 @@ Result<TensorRebuilder::Call> TensorRebuilder::call_of(NodeId id) const {
   const PickleObject& object = tree_.object(id);
   const PickleGlobal& global = tree_.global(object.callable);
   if (global.info.role == GlobalRole::kUnsupportedTensor) {
-    return bad(fmt::format("{} makes {}, which is not supported", global.text(), global.info.what));
+    return bad(fmt::format("{} makes {}: not supported", global.text(), global.info.what));
   }
   if (global.info.role == GlobalRole::kTensorClass) return call_of_state(object);
   return Call{global.info.role, tree_.tuple(object.args)};
@@ -121,8 +121,7 @@ Result<TensorRebuilder::Call> TensorRebuilder::call_of_type(std::span<const Node
   if (type.info.role != GlobalRole::kTensorClass)
     return bad(fmt::format("the tensor subclass {} is not supported", type.text()));
   if (function.info.role == GlobalRole::kUnsupportedTensor) {
-    return bad(
-        fmt::format("{} makes {}, which is not supported", function.text(), function.info.what));
+    return bad(fmt::format("{} makes {}: not supported", function.text(), function.info.what));
   }
   if (!is_tensor_role(function.info.role) || function.info.role == GlobalRole::kTensorClass)
     return bad(fmt::format("{} is no function that rebuilds tensors", function.text()));
