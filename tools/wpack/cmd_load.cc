@@ -1,0 +1,230 @@
+// wpack load CONTAINER
+#include <fmt/format.h>
+
+#include <memory>
+#include <optional>
+#include <unordered_set>
+
+#include "command.h"
+#include "human.h"
+#include "process_usage.h"
+#include "wpack/container.h"
+#include "wpack/text.h"
+
+namespace wpack::cli {
+namespace {
+
+struct LoadOptions {
+  std::string container;
+  std::vector<std::string> layers;
+  OpenOptions open;
+  bool json = false;
+};
+
+// What a load did, and how long each step took from the start of opening.
+struct LoadReport {
+  ContainerInfo info;
+  AccessStats stats;
+  ProcessUsage before;
+  ProcessUsage after;
+  std::uint64_t layer_count = 0;
+  std::uint64_t tensor_count = 0;
+  std::uint64_t bytes = 0;                // bytes that several tensors share counted once
+  std::uint64_t mapped_tensor_count = 0;  // of those that have bytes
+  std::uint64_t read_tensor_count = 0;    // of those that have bytes
+  double open_seconds = 0;
+  std::optional<double> first_tensor_seconds;
+  std::optional<double> first_layer_seconds;
+  double total_seconds = 0;
+
+  [[nodiscard]] double cpu_seconds() const {
+    return after.user_seconds - before.user_seconds + after.system_seconds - before.system_seconds;
+  }
+};
+
+// Reads one byte of every page, so that all of them become resident.
+void touch_pages(Bytes bytes) {
+  constexpr std::size_t kPageSize = 4096;
+  const volatile std::byte* data = bytes.data();
+  for (std::size_t i = 0; i < bytes.size(); i += kPageSize) (void)data[i];
+  if (!bytes.empty()) (void)data[bytes.size() - 1];
+}
+
+// Loads layers one after the other and keeps them, as a serving process does.
+class LayerLoader {
+ public:
+  LayerLoader(const Stopwatch& stopwatch, LoadReport& report)
+      : stopwatch_(stopwatch), report_(report) {}
+
+  [[nodiscard]] Status load(const Layer& layer) {
+    WPACK_ASSIGN(LayerView view, layer.acquire());
+    for (const Tensor& tensor : view.tensors()) touch(tensor);
+    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
+    ++report_.layer_count;
+    views_.push_back(std::move(view));
+    return {};
+  }
+
+ private:
+  void touch(const Tensor& tensor) {
+    touch_pages(tensor.bytes());
+    if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
+    ++report_.tensor_count;
+    if (tensor.bytes().empty()) return;
+    ++(tensor.mapped() ? report_.mapped_tensor_count : report_.read_tensor_count);
+    if (seen_.insert(tensor.bytes().data()).second) {
+      report_.bytes += tensor.bytes().size();
+    }
+  }
+
+  const Stopwatch& stopwatch_;
+  LoadReport& report_;
+  std::vector<LayerView> views_;
+  std::unordered_set<const std::byte*> seen_;
+};
+
+Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
+  if (options.layers.empty()) return container.layers();
+  std::vector<Layer> layers;
+  for (const std::string& name : options.layers) {
+    WPACK_ASSIGN(Layer layer, container.layer(name));
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+Result<LoadReport> load(const LoadOptions& options) {
+  LoadReport report;
+  report.before = process_usage();
+  const Stopwatch stopwatch;
+  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
+  report.open_seconds = stopwatch.seconds();
+  WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
+  LayerLoader loader(stopwatch, report);
+  for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  report.total_seconds = stopwatch.seconds();
+  report.after = process_usage();
+  report.stats = container.stats();
+  report.info = container.info();
+  return report;
+}
+
+// "mapped", "read", or "mixed": how the tensors reached memory.
+std::string_view access_text(const LoadReport& report) {
+  if (report.read_tensor_count == 0) return "mapped";
+  return report.mapped_tensor_count == 0 ? "read" : "mixed";
+}
+
+std::string_view access_reason(const LoadReport& report, const LoadOptions& options) {
+  if (!report.stats.mapping_refused.empty()) return report.stats.mapping_refused;
+  if (options.open.access == AccessMode::kRead) return "as --access read asks";
+  return "";
+}
+
+Json seconds_or_null(std::optional<double> seconds) {
+  return seconds ? Json(*seconds) : Json(nullptr);
+}
+
+void print_report_json(const LoadOptions& options, const LoadReport& report, Output& out) {
+  Json json;
+  json["path"] = options.container;
+  json["uuid"] = to_string(report.info.uuid);
+  json["layer_count"] = report.layer_count;
+  json["tensor_count"] = report.tensor_count;
+  json["bytes"] = report.bytes;
+  json["open_seconds"] = report.open_seconds;
+  json["first_tensor_seconds"] = seconds_or_null(report.first_tensor_seconds);
+  json["first_layer_seconds"] = seconds_or_null(report.first_layer_seconds);
+  json["total_seconds"] = report.total_seconds;
+  json["bytes_per_second"] = bytes_per_second(report.bytes, report.total_seconds);
+  json["access"] = access_text(report);
+  json["access_reason"] = access_reason(report, options);
+  json["mapped_bytes"] = report.stats.mapped_bytes;
+  json["read_bytes"] = report.stats.read_bytes;
+  json["prefetched_bytes"] = report.stats.prefetched_bytes;
+  json["verified_bytes"] = report.stats.verified_bytes;
+  json["cpu_seconds"] = report.cpu_seconds();
+  json["peak_rss_bytes"] = report.after.peak_rss_bytes;
+  json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
+  json["file_rss_bytes"] = report.after.file_rss_bytes;
+  out.print_json(json);
+}
+
+std::string optional_duration(std::optional<double> seconds) {
+  return seconds ? human_duration(*seconds) : "-";
+}
+
+void print_report(const LoadOptions& options, const LoadReport& report, Output& out) {
+  const std::string_view reason = access_reason(report, options);
+  Table table({Table::Align::kLeft, Table::Align::kLeft});
+  table.add_row(
+      {"loaded", fmt::format("{} in {}, {}", human_count(report.tensor_count, "tensor"),
+                             human_count(report.layer_count, "layer"), human_size(report.bytes))});
+  table.add_row({"open", human_duration(report.open_seconds)});
+  table.add_row({"first tensor", optional_duration(report.first_tensor_seconds)});
+  table.add_row({"first layer", optional_duration(report.first_layer_seconds)});
+  table.add_row({"all", fmt::format("{} ({})", human_duration(report.total_seconds),
+                                    human_rate(report.bytes, report.total_seconds))});
+  table.add_row({"access", reason.empty() ? std::string(access_text(report))
+                                          : fmt::format("{} ({})", access_text(report),
+                                                        one_line(reason, 1024))});
+  table.add_row({"verified", human_size(report.stats.verified_bytes)});
+  table.add_row({"CPU", human_duration(report.cpu_seconds())});
+  table.add_row({"peak RSS", fmt::format("{} (now {} private, {} of files)",
+                                         human_size(report.after.peak_rss_bytes),
+                                         human_size(report.after.anonymous_rss_bytes),
+                                         human_size(report.after.file_rss_bytes))});
+  out.print(table.text());
+}
+
+Status run_load(const LoadOptions& options, Output& out) {
+  WPACK_ASSIGN(const LoadReport report, load(options));
+  if (options.json) {
+    print_report_json(options, report, out);
+  } else {
+    print_report(options, report, out);
+  }
+  return {};
+}
+
+void add_options(CLI::App& command, LoadOptions& options) {
+  add_value(command, "CONTAINER", options.container, "", "the container")->required();
+  add_value(command, "--layer", options.layers, "NAME",
+            "only this layer; may be given several times");
+  add_choice<std::optional<VerifyPolicy>>(command, "--verify", options.open.verify,
+                                          {{"index", VerifyPolicy::kIndex},
+                                           {"touch", VerifyPolicy::kTouch},
+                                           {"full", VerifyPolicy::kFull}},
+                                          "what is checked: no payload, what is handed out, or "
+                                          "everything at open; default: touch for bytes that are "
+                                          "read, index for mapped ones");
+  add_choice<AccessMode>(
+      command, "--access", options.open.access,
+      {{"auto", AccessMode::kAuto}, {"map", AccessMode::kMap}, {"read", AccessMode::kRead}},
+      "map the shards, read them into private memory, or map where possible (default: auto)");
+  add_value(command, "--readahead", options.open.readahead_layers, "N",
+            "layers to read ahead of the one in use (default: 1)");
+  add_json_flag(command, options.json);
+}
+
+}  // namespace
+
+void add_load_command(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<LoadOptions>();
+  CLI::App& command = add_command(
+      app, {.name = "load",
+            .description = "load a container as a program would, and measure it",
+            .usage = "load CONTAINER [OPTIONS]",
+            .examples =
+                "  wpack load model.wpack                          everything, mapped if possible\n"
+                "  wpack load model.wpack --access read            into private memory, verified\n"
+                "  wpack load model.wpack --layer embed --json     one layer, for programs\n"
+                "\n"
+                "Opens the container, acquires its layers in the order of use and reads one byte\n"
+                "of every page. Times count from the start of opening. 1 GB is 10^9 bytes."});
+  add_options(command, *options);
+  command.callback(
+      [options, &action] { action = [options](Output& out) { return run_load(*options, out); }; });
+}
+
+}  // namespace wpack::cli

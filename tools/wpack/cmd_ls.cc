@@ -1,0 +1,193 @@
+// wpack ls CONTAINER [PATTERN]
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <memory>
+
+#include "command.h"
+#include "human.h"
+#include "wpack/container.h"
+#include "wpack/text.h"
+
+namespace wpack::cli {
+namespace {
+
+struct LsOptions {
+  std::string container;
+  std::string pattern;
+  bool layers = false;
+  bool json = false;
+};
+
+// Matches as --include does: `*` and `?` are special, and nothing else.
+class NamePattern {
+ public:
+  explicit NamePattern(std::string_view pattern) : all_(pattern.empty()) {
+    for (const char byte : pattern) {
+      if (byte == '[' || byte == '\\') pattern_ += '\\';
+      pattern_ += byte;
+    }
+  }
+  [[nodiscard]] bool matches(std::string_view name) const {
+    return all_ || ::fnmatch(pattern_.c_str(), std::string(name).c_str(), 0) == 0;
+  }
+
+ private:
+  std::string pattern_;
+  bool all_;
+};
+
+struct Listing {
+  Container container;
+  std::vector<ShardInfo> shards;
+  NamePattern pattern;
+
+  [[nodiscard]] std::string_view layer_name(const TensorInfo& tensor) const {
+    return container.layer(tensor.layer).info().name;
+  }
+  [[nodiscard]] std::string tied_to(const TensorInfo& tensor) const {
+    return std::string(container.tensor_info(tensor.alias_of).name);
+  }
+};
+
+Json or_null(bool present, Json value) { return present ? std::move(value) : Json(nullptr); }
+
+std::string_view codec_name(Codec codec) { return codec == Codec::kRaw ? "raw" : "unknown"; }
+
+Json tensor_json(const Listing& listing, const TensorInfo& tensor) {
+  const bool stored = tensor.shard != TensorInfo::kNone;
+  const bool alias = tensor.alias_of != TensorInfo::kNone;
+  Json row;
+  row["name"] = tensor.name;
+  row["dtype"] = dtype_name(tensor.dtype);
+  row["shape"] = std::vector<std::uint64_t>(tensor.shape.begin(), tensor.shape.end());
+  row["nbytes"] = tensor.nbytes;
+  row["layer"] = listing.layer_name(tensor);
+  row["shard"] = or_null(stored, stored ? listing.shards.at(tensor.shard).name : "");
+  row["offset"] = or_null(stored, tensor.offset);
+  row["codec"] = codec_name(tensor.codec);
+  row["alias_of"] = or_null(alias, alias ? listing.tied_to(tensor) : "");
+  return row;
+}
+
+std::string where(const Listing& listing, const TensorInfo& tensor) {
+  std::string text = "-";
+  if (tensor.shard != TensorInfo::kNone) {
+    text = fmt::format("{}+{:#x}", listing.shards.at(tensor.shard).name, tensor.offset);
+  }
+  if (tensor.codec != Codec::kRaw) text += fmt::format(" ({})", codec_name(tensor.codec));
+  if (tensor.alias_of != TensorInfo::kNone) {
+    text += fmt::format(" = {}", escape_name(listing.tied_to(tensor)));
+  }
+  return text;
+}
+
+Error nothing_matches(const LsOptions& options, std::string_view kind) {
+  return {ErrorCode::kNotFound,
+          fmt::format("{}: no {} matches '{}'", escape_name(options.container), kind,
+                      escape_name(options.pattern))};
+}
+
+Status list_tensors(const LsOptions& options, const Listing& listing, Output& out) {
+  std::vector<TensorInfo> tensors;
+  for (std::uint32_t id = 0; id < listing.container.tensor_count(); ++id) {
+    const TensorInfo tensor = listing.container.tensor_info(id);
+    if (listing.pattern.matches(tensor.name)) tensors.push_back(tensor);
+  }
+  if (tensors.empty() && !options.pattern.empty()) return nothing_matches(options, "tensor");
+  if (options.json) {
+    JsonRows rows(out, "tensors");
+    for (const TensorInfo& tensor : tensors) rows.add(tensor_json(listing, tensor));
+    return {};
+  }
+  using Align = Table::Align;
+  Table table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft});
+  table.add_row({"TENSOR", "DTYPE", "SHAPE", "SIZE", "WHERE"});
+  std::uint64_t size = 0;
+  for (const TensorInfo& tensor : tensors) {
+    if (tensor.alias_of == TensorInfo::kNone) size += tensor.nbytes;
+    table.add_row({escape_name(tensor.name), std::string(dtype_name(tensor.dtype)),
+                   human_shape(tensor.shape), human_size(tensor.nbytes), where(listing, tensor)});
+  }
+  out.print(table.text());
+  out.print(fmt::format("{}, {}\n", human_count(tensors.size(), "tensor"), human_size(size)));
+  return {};
+}
+
+Json layer_json(const Listing& listing, const LayerInfo& layer) {
+  const bool stored = layer.range.size() > 0;
+  Json row;
+  row["name"] = layer.name;
+  row["tensors"] = layer.tensor_end - layer.tensor_begin;
+  row["nbytes"] = layer.nbytes;
+  row["shard"] = or_null(stored, stored ? listing.shards.at(layer.shard).name : "");
+  row["begin"] = or_null(stored, layer.range.begin);
+  row["end"] = or_null(stored, layer.range.end);
+  row["shared_extents"] = layer.foreign_extent_count;
+  return row;
+}
+
+std::string layer_range(const Listing& listing, const LayerInfo& layer) {
+  if (layer.range.size() == 0) return "-";
+  return fmt::format("{}[{:#x}, {:#x})", listing.shards.at(layer.shard).name, layer.range.begin,
+                     layer.range.end);
+}
+
+Status list_layers(const LsOptions& options, const Listing& listing, Output& out) {
+  std::vector<LayerInfo> layers;
+  for (const Layer& layer : listing.container.layers()) {
+    if (listing.pattern.matches(layer.name())) layers.push_back(layer.info());
+  }
+  if (layers.empty() && !options.pattern.empty()) return nothing_matches(options, "layer");
+  if (options.json) {
+    JsonRows rows(out, "layers");
+    for (const LayerInfo& layer : layers) rows.add(layer_json(listing, layer));
+    return {};
+  }
+  using Align = Table::Align;
+  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kRight});
+  table.add_row({"LAYER", "TENSORS", "SIZE", "RANGE", "SHARED"});
+  for (const LayerInfo& layer : layers) {
+    table.add_row({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
+                   human_size(layer.nbytes), layer_range(listing, layer),
+                   human_count(layer.foreign_extent_count)});
+  }
+  out.print(table.text());
+  out.print(fmt::format("{}\n", human_count(layers.size(), "layer")));
+  return {};
+}
+
+Status run_ls(const LsOptions& options, Output& out) {
+  WPACK_ASSIGN(Container container, Container::open(options.container));
+  std::vector<ShardInfo> shards = container.shards();
+  const Listing listing{std::move(container), std::move(shards), NamePattern(options.pattern)};
+  return options.layers ? list_layers(options, listing, out) : list_tensors(options, listing, out);
+}
+
+}  // namespace
+
+void add_ls_command(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<LsOptions>();
+  CLI::App& command = add_command(
+      app, {.name = "ls",
+            .description = "list tensors or layers, and where they lie",
+            .usage = "ls CONTAINER [PATTERN] [OPTIONS]",
+            .examples =
+                "  wpack ls model.wpack                            every tensor\n"
+                "  wpack ls model.wpack '*.mlp.*'                  those whose names match\n"
+                "  wpack ls model.wpack --layers                   the layers\n"
+                "  wpack ls m.wpack --json | jq '.tensors[].name'  for programs\n"
+                "\n"
+                "Tensors and layers stand in the order of use. WHERE is the shard file and the\n"
+                "offset in it; \"= NAME\" marks a tensor that was tied to another one and shares\n"
+                "its bytes. SHARED counts byte ranges of other layers that a layer uses too."});
+  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "PATTERN", options->pattern, "",
+            "only names that match: * is any run of characters, ? is one");
+  command.add_flag("--layers", options->layers, "list layers instead of tensors");
+  add_json_flag(command, options->json);
+  command.callback(
+      [options, &action] { action = [options](Output& out) { return run_ls(*options, out); }; });
+}
+
+}  // namespace wpack::cli

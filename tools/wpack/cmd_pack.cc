@@ -1,0 +1,139 @@
+// wpack pack SOURCE -o OUT
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.h"
+#include "human.h"
+#include "pack_report.h"
+#include "progress_bar.h"
+#include "signals.h"
+#include "size_option.h"
+#include "wpack/pack.h"
+#include "wpack/text.h"
+
+namespace wpack::cli {
+namespace {
+
+// Warnings that are printed without --verbose.
+constexpr std::size_t kMaxShownWarnings = 10;
+
+void print_warnings(const PackCommand& command, const std::vector<std::string>& warnings) {
+  if (command.quiet) return;
+  const std::size_t shown =
+      command.verbose ? warnings.size() : std::min(warnings.size(), kMaxShownWarnings);
+  for (std::size_t i = 0; i < shown; ++i) report_warning(warnings[i]);
+  if (shown < warnings.size()) {
+    report_warning(fmt::format("{} not shown; --verbose shows them",
+                               human_count(warnings.size() - shown, "more warning")));
+  }
+}
+
+// Plans, for a dry run and to refuse before anything is written. The planner does not know what its
+// source is called.
+Result<PackPlan> plan_for(const PackCommand& command, const TensorSource& source) {
+  Result<PackPlan> plan = plan_pack(source.description(), command.options);
+  if (plan || plan.error().code() == ErrorCode::kInvalidArgument) return plan;
+  return std::move(plan).error().in(escape_name(command.source));
+}
+
+void print_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
+                Output& out) {
+  if (command.json) {
+    print_plan_json(command, source.description(), plan, out);
+  } else {
+    print_plan_text(command, source.description(), plan, out);
+  }
+}
+
+void print_report(const PackCommand& command, const TensorSource& source, const PackReport& report,
+                  double seconds, Output& out) {
+  if (command.json) {
+    print_report_json(command, source.description(), report, seconds, out);
+  } else if (!command.quiet) {
+    print_report_text(command, source.description(), report, seconds, out);
+  }
+}
+
+Status run_pack(PackCommand& command, Output& out) {
+  const Stopwatch stopwatch;
+  WPACK_ASSIGN(const auto source, open_tensor_source(command.source, command.source_options));
+  print_warnings(command, source->description().warnings);
+  WPACK_ASSIGN(const PackPlan plan, plan_for(command, *source));
+  if (command.dry_run) {
+    print_plan(command, *source, plan, out);
+    return {};
+  }
+  cancel_on_signal();
+  ProgressBar bar("pack", !command.quiet);
+  command.options.progress = bar.callback();
+  WPACK_ASSIGN(const PackReport report, pack(*source, command.target, command.options));
+  print_report(command, *source, report, stopwatch.seconds(), out);
+  return {};
+}
+
+void add_selection_options(CLI::App& command, PackCommand& options) {
+  add_value(command, "--include", options.options.include, "GLOB",
+            "pack only tensors whose names match; may be given several times; * is any run of "
+            "characters, dots too, ? is one");
+  add_value(command, "--exclude", options.options.exclude, "GLOB",
+            "leave out tensors whose names match; may be given several times");
+  add_value(command, "--root", options.source_options.root, "PATH",
+            "dotted path of the dictionary of a PyTorch checkpoint to pack");
+}
+
+void add_layout_options(CLI::App& command, PackCommand& options) {
+  command
+      .add_option_function<std::string>(
+          "--shard-size",
+          [&options](const std::string& text) {
+            const Result<std::uint64_t> size = parse_size(text);
+            if (!size) throw CLI::ValidationError("--shard-size", size.error().message());
+            options.options.shard_size = *size;
+          },
+          "start a new shard before one grows past this: 4GiB, 64M, 65536 (default: 4GiB)")
+      ->option_text("SIZE");
+  add_value(command, "--layer-pattern", options.options.layer_patterns, "P",
+            "find layers by this pattern instead of the built-in rules; N is a number, ** any "
+            "number of dotted segments; may be given several times");
+}
+
+void add_options(CLI::App& command, PackCommand& options) {
+  add_value(command, "SOURCE", options.source, "",
+            "a PyTorch checkpoint (.pt, .pth, .bin) or a safetensors file")
+      ->required();
+  add_value(command, "-o,--output", options.target, "OUT", "the container to write, a directory");
+  command.add_flag("--force", options.options.replace,
+                   "replace an existing container; its readers keep the old one");
+  add_selection_options(command, options);
+  add_layout_options(command, options);
+  command.add_flag("--dry-run", options.dry_run, "show order and estimated sizes; write nothing");
+  add_json_flag(command, options.json);
+  command.add_flag("--verbose", options.verbose, "list what was left out, and every warning");
+  command.add_flag("-q,--quiet", options.quiet, "print nothing but errors (and JSON)");
+}
+
+}  // namespace
+
+void add_pack_command(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<PackCommand>();
+  CLI::App& command = add_command(
+      app, {.name = "pack",
+            .description = "convert a checkpoint into a container",
+            .usage = "pack SOURCE -o OUT [OPTIONS]",
+            .examples =
+                "  wpack pack model.pth -o model.wpack             a PyTorch checkpoint\n"
+                "  wpack pack m.safetensors -o m.wpack --force     replace an older container\n"
+                "  wpack pack run.pt -o m.wpack --root ema         only what stands under \"ema\"\n"
+                "  wpack pack m.pth --dry-run --exclude 'head.*'   what a run would do\n"
+                "\n"
+                "The same source and options give the same bytes. The container is complete under\n"
+                "its name or absent, whatever interrupts the run."});
+  add_options(command, *options);
+  command.callback([options, &action] {
+    if (options->target.empty() && !options->dry_run) throw CLI::RequiredError("--output");
+    action = [options](Output& out) { return run_pack(*options, out); };
+  });
+}
+
+}  // namespace wpack::cli

@@ -1,0 +1,81 @@
+// wpack unpack CONTAINER -o FILE
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "command.h"
+#include "human.h"
+#include "progress_bar.h"
+#include "signals.h"
+#include "wpack/container.h"
+#include "wpack/text.h"
+#include "wpack/unpack.h"
+
+namespace wpack::cli {
+namespace {
+
+struct UnpackCommand {
+  std::string container;
+  std::string target;
+  UnpackOptions options;
+  bool json = false;
+  bool quiet = false;
+};
+
+void print_report_json(const UnpackCommand& command, const UnpackReport& report, double seconds,
+                       Output& out) {
+  Json json;
+  json["path"] = command.target;
+  json["tensor_count"] = report.tensor_count;
+  json["tensor_bytes"] = report.tensor_bytes;
+  json["file_bytes"] = report.file_bytes;
+  json["seconds"] = seconds;
+  json["bytes_per_second"] = bytes_per_second(report.tensor_bytes, seconds);
+  json["peak_rss_bytes"] = process_usage().peak_rss_bytes;
+  out.print_json(json);
+}
+
+Status run_unpack(UnpackCommand& command, Output& out) {
+  WPACK_ASSIGN(const Container container, Container::open(command.container));
+  cancel_on_signal();
+  const Stopwatch stopwatch;
+  ProgressBar bar("unpack", !command.quiet);
+  command.options.progress = bar.callback();
+  WPACK_ASSIGN(const UnpackReport report, unpack(container, command.target, command.options));
+  const double seconds = stopwatch.seconds();
+  if (command.json) {
+    print_report_json(command, report, seconds, out);
+  } else if (!command.quiet) {
+    out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
+                          human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
+                          human_duration(seconds), human_rate(report.tensor_bytes, seconds)));
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_unpack_command(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<UnpackCommand>();
+  CLI::App& command = add_command(
+      app, {.name = "unpack",
+            .description = "turn a container back into a checkpoint",
+            .usage = "unpack CONTAINER -o FILE [OPTIONS]",
+            .examples = "  wpack unpack m.wpack -o m.safetensors           the extension decides\n"
+                        "  wpack unpack m.wpack -o m.pth                   for torch.load\n"
+                        "  wpack unpack m.wpack -o m.ckpt --format torch   the option decides"});
+  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "-o,--output", options->target, "FILE", "the file to write")->required();
+  add_choice<UnpackFormat>(
+      command, "--format", options->options.format,
+      {{"safetensors", UnpackFormat::kSafetensors}, {"torch", UnpackFormat::kTorch}},
+      "without it, the file's extension decides");
+  command.add_flag("--force", options->options.replace, "replace an existing file");
+  add_json_flag(command, options->json);
+  command.add_flag("-q,--quiet", options->quiet, "print nothing but errors (and JSON)");
+  command.callback([options, &action] {
+    action = [options](Output& out) { return run_unpack(*options, out); };
+  });
+}
+
+}  // namespace wpack::cli

@@ -1,0 +1,56 @@
+#include "help_formatter.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+namespace wpack::cli {
+namespace {
+
+constexpr std::size_t kColumns = 80;
+constexpr std::size_t kTextColumn = 28;
+
+// Breaks `text` between words, so that lines after the first start at the text column.
+std::string wrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string lines;
+  std::size_t column = kTextColumn;
+  for (std::string word; words >> word;) {
+    if (lines.empty()) {
+      lines = word;
+    } else if (column + 1 + word.size() <= kColumns) {
+      lines += " " + word;
+      ++column;
+    } else {
+      lines += "\n" + std::string(kTextColumn, ' ') + word;
+      column = kTextColumn;
+    }
+    column += word.size();
+  }
+  return lines;
+}
+
+}  // namespace
+
+HelpFormatter::HelpFormatter(std::string usage) : usage_(std::move(usage)) {
+  column_width(kTextColumn);
+  label("Positionals", "Arguments");
+}
+
+std::string HelpFormatter::make_usage(const CLI::App* /*app*/, std::string /*name*/) const {
+  return fmt::format("\nUsage: wpack {}\n", usage_);
+}
+
+std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
+  std::string names = "  " + make_option_name(option, is_positional);
+  if (const std::size_t comma = names.find(','); comma != std::string::npos) {
+    names.insert(comma + 1, 1, ' ');
+  }
+  if (!option->get_option_text().empty()) names += " " + option->get_option_text();
+  if (names.size() + 2 > kTextColumn) names += "\n";
+  const std::size_t used = names.back() == '\n' ? 0 : names.size();
+  return fmt::format("{}{:{}}{}\n", names, "", kTextColumn - used,
+                     wrapped(option->get_description()));
+}
+
+}  // namespace wpack::cli

@@ -1,0 +1,61 @@
+// Where the command's words go: data to stdout in one piece, everything else to stderr line by
+// line.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "wpack/error.h"
+
+namespace wpack::cli {
+
+// JSON with its keys in the order in which they were set.
+using Json = nlohmann::ordered_json;
+
+// What a command has to say on stdout. It is collected and written when the command has ended, so
+// that a command that fails early leaves stdout empty.
+class Output {
+ public:
+  void print(std::string_view text) { text_ += text; }
+
+  // Prints a JSON object whose first member is "schema". Text that is not UTF-8 (a path, never a
+  // name) is printed with replacement characters.
+  void print_json(const Json& members);
+
+  // Writes what was printed to stdout. Errors: kIo; with EPIPE as its errno the reader has gone
+  // away, which is no reason for a message.
+  [[nodiscard]] Status flush();
+
+ private:
+  std::string text_;
+};
+
+// Prints {"schema": 1, `key`: [...]} row by row, one row a line. Complete when it is destroyed.
+class JsonRows {
+ public:
+  JsonRows(Output& out, std::string_view key);
+  JsonRows(const JsonRows&) = delete;
+  JsonRows& operator=(const JsonRows&) = delete;
+  ~JsonRows();
+  void add(const Json& row);
+
+ private:
+  Output& out_;
+  std::string_view separator_ = "\n";
+};
+
+// Opens /dev/null in place of standard streams that are closed, so that no file of a container
+// can take their numbers; and makes writing to a closed pipe or past a file size limit an error
+// of the call instead of a signal.
+void prepare_standard_streams();
+
+// Returns `text` as a single line that is safe for a terminal: control characters become \xHH, and
+// what does not fit into `max_size` bytes is cut off.
+[[nodiscard]] std::string one_line(std::string_view text, std::size_t max_size);
+
+// Print one line to stderr: "wpack: error: ..." and "wpack: warning: ...", at most 4 KiB.
+void report_error(std::string_view message);
+void report_warning(std::string_view message);
+
+}  // namespace wpack::cli

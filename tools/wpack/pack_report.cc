@@ -1,0 +1,169 @@
+#include "pack_report.h"
+
+#include <fmt/format.h>
+
+#include "human.h"
+#include "process_usage.h"
+#include "wpack/text.h"
+
+namespace wpack::cli {
+namespace {
+
+using Align = Table::Align;
+
+const SourceTensor& source_tensor(const SourceDescription& source, const PlannedTensor& planned) {
+  return source.tensors.at(planned.source_index);
+}
+
+bool is_alias(const PlannedTensor& planned) { return planned.alias_of != PlannedTensor::kNotAlias; }
+
+const std::string& alias_name(const SourceDescription& source, const PackPlan& plan,
+                              const PlannedTensor& planned) {
+  return source_tensor(source, plan.tensors.at(planned.alias_of)).name;
+}
+
+std::uint64_t alias_count(const PackPlan& plan) {
+  std::uint64_t count = 0;
+  for (const PlannedTensor& planned : plan.tensors) count += is_alias(planned) ? 1 : 0;
+  return count;
+}
+
+void add_planned_tensor(const SourceDescription& source, const PackPlan& plan,
+                        const PlannedTensor& planned, Table& table) {
+  const SourceTensor& tensor = source_tensor(source, planned);
+  std::string note = fmt::format("{} {}", dtype_name(tensor.dtype), human_shape(tensor.shape));
+  if (is_alias(planned)) {
+    note += fmt::format(" = {}", escape_name(alias_name(source, plan, planned)));
+  }
+  table.add_row({"  " + escape_name(tensor.name), "", human_size(tensor.nbytes), "", note});
+}
+
+// What the source holds and the container will not.
+void print_left_out(const PackCommand& command, const SourceDescription& source,
+                    std::uint64_t excluded_count, Output& out) {
+  if (excluded_count > 0) {
+    out.print(fmt::format("left out: {} (--include, --exclude)\n",
+                          human_count(excluded_count, "tensor")));
+  }
+  if (source.dropped_leaves.empty()) return;
+  out.print(fmt::format("dropped: {} that the container does not keep{}\n",
+                        human_count(source.dropped_leaves.size(), "value"),
+                        command.verbose ? "" : " (--verbose lists them)"));
+  if (!command.verbose) return;
+  for (const std::string& leaf : source.dropped_leaves) {
+    out.print(fmt::format("  {}\n", one_line(leaf, 1024)));
+  }
+}
+
+Json planned_tensor_json(const SourceDescription& source, const PackPlan& plan,
+                         const PlannedTensor& planned) {
+  const SourceTensor& tensor = source_tensor(source, planned);
+  Json json;
+  json["name"] = tensor.name;
+  json["dtype"] = dtype_name(tensor.dtype);
+  json["shape"] = tensor.shape;
+  json["nbytes"] = tensor.nbytes;
+  json["alias_of"] = is_alias(planned) ? Json(alias_name(source, plan, planned)) : Json(nullptr);
+  return json;
+}
+
+Json planned_layers_json(const SourceDescription& source, const PackPlan& plan) {
+  Json layers = Json::array();
+  for (const PlannedLayer& layer : plan.layers) {
+    Json json;
+    json["name"] = layer.name;
+    json["shard_number"] = layer.shard;
+    json["estimated_bytes"] = layer.estimated_size;
+    json["tensors"] = Json::array();
+    for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
+      json["tensors"].push_back(planned_tensor_json(source, plan, plan.tensors.at(i)));
+    }
+    layers.push_back(std::move(json));
+  }
+  return layers;
+}
+
+}  // namespace
+
+void print_plan_text(const PackCommand& command, const SourceDescription& source,
+                     const PackPlan& plan, Output& out) {
+  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft});
+  table.add_row({"LAYER", "TENSORS", "ESTIMATED SIZE", "SHARD", ""});
+  for (const PlannedLayer& layer : plan.layers) {
+    table.add_row({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
+                   human_size(layer.estimated_size), fmt::format("{}", layer.shard), ""});
+    if (!command.verbose) continue;
+    for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
+      add_planned_tensor(source, plan, plan.tensors.at(i), table);
+    }
+  }
+  out.print(table.text());
+  out.print(fmt::format("{} ({} tied), {}, {}; {} to read, estimated {} to write at most\n",
+                        human_count(plan.tensors.size(), "tensor"), human_count(alias_count(plan)),
+                        human_count(plan.layers.size(), "layer"),
+                        human_count(plan.shard_count, "shard"), human_size(plan.payload_bytes),
+                        human_size(plan.estimated_bytes)));
+  print_left_out(command, source, plan.excluded_count, out);
+}
+
+void print_plan_json(const PackCommand& command, const SourceDescription& source,
+                     const PackPlan& plan, Output& out) {
+  Json json;
+  json["dry_run"] = true;
+  json["source"] = command.source;
+  json["source_format"] = source.format;
+  json["tensor_count"] = plan.tensors.size();
+  json["alias_count"] = alias_count(plan);
+  json["layer_count"] = plan.layers.size();
+  json["shard_count"] = plan.shard_count;
+  json["payload_bytes"] = plan.payload_bytes;
+  json["estimated_bytes"] = plan.estimated_bytes;
+  json["excluded_count"] = plan.excluded_count;
+  json["dropped"] = source.dropped_leaves;
+  json["layers"] = planned_layers_json(source, plan);
+  out.print_json(json);
+}
+
+void print_report_text(const PackCommand& command, const SourceDescription& source,
+                       const PackReport& report, double seconds, Output& out) {
+  out.print(fmt::format("{}: {} ({} tied), {}, {}, {}\n", escape_name(command.target),
+                        human_count(report.tensor_count, "tensor"), human_count(report.alias_count),
+                        human_count(report.layer_count, "layer"),
+                        human_count(report.shard_count, "shard"),
+                        human_size(report.container_bytes)));
+  out.print(fmt::format("read {} in {} ({}), {} of them equal and stored once, peak RSS {}\n",
+                        human_size(report.payload_bytes), human_duration(seconds),
+                        human_rate(report.payload_bytes, seconds), human_size(report.shared_bytes),
+                        human_size(process_usage().peak_rss_bytes)));
+  print_left_out(command, source, report.excluded_count, out);
+  for (const std::string& name : report.swept) {
+    out.print(fmt::format("removed what an interrupted run had left: {}\n", escape_name(name)));
+  }
+}
+
+void print_report_json(const PackCommand& command, const SourceDescription& source,
+                       const PackReport& report, double seconds, Output& out) {
+  Json json;
+  json["dry_run"] = false;
+  json["source"] = command.source;
+  json["source_format"] = source.format;
+  json["path"] = command.target;
+  json["uuid"] = to_string(report.uuid);
+  json["tensor_count"] = report.tensor_count;
+  json["alias_count"] = report.alias_count;
+  json["layer_count"] = report.layer_count;
+  json["shard_count"] = report.shard_count;
+  json["payload_bytes"] = report.payload_bytes;
+  json["shared_bytes"] = report.shared_bytes;
+  json["container_bytes"] = report.container_bytes;
+  json["excluded_count"] = report.excluded_count;
+  json["dropped"] = source.dropped_leaves;
+  json["warnings"] = source.warnings;
+  json["swept"] = report.swept;
+  json["seconds"] = seconds;
+  json["bytes_per_second"] = bytes_per_second(report.payload_bytes, seconds);
+  json["peak_rss_bytes"] = process_usage().peak_rss_bytes;
+  out.print_json(json);
+}
+
+}  // namespace wpack::cli
