@@ -1,0 +1,91 @@
+// wpack load.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sources.h"
+
+namespace wpack::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::TempDir;
+
+class LoadCommandTest : public ::testing::Test {
+ protected:
+  Json load(const Arguments& options) {
+    Arguments arguments = {"load", container_, "--json"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return run_json(arguments);
+  }
+
+  TempDir directory_;
+  std::string container_ = pack_file(directory_, "m", small_model());
+};
+
+TEST_F(LoadCommandTest, WritesWhatPeopleRead) {
+  const Outcome outcome = run({"load", container_});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, StartsWith("loaded        5 tensors in 3 layers, 520 B\nopen  "));
+  for (const char* row :
+       {"first tensor", "first layer", "all", "access", "verified", "CPU", "peak RSS"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(std::string("\n") + row + " "));
+  }
+}
+
+TEST_F(LoadCommandTest, MeasuresEveryStepFromTheStartOfOpening) {
+  const Json json = load({});
+  EXPECT_EQ(json["layer_count"], 3);
+  EXPECT_EQ(json["tensor_count"], 5);
+  EXPECT_EQ(json["bytes"], 520);
+  EXPECT_GT(json["open_seconds"], 0.0);
+  EXPECT_GT(json["first_tensor_seconds"], json["open_seconds"]);
+  EXPECT_GE(json["first_layer_seconds"], json["first_tensor_seconds"]);
+  EXPECT_GT(json["total_seconds"], json["first_layer_seconds"]);
+  EXPECT_GT(json["peak_rss_bytes"], 100'000);
+  EXPECT_GT(json["cpu_seconds"], 0.0);
+}
+
+TEST_F(LoadCommandTest, SaysWhetherBytesWereMappedOrRead) {
+  const Json mapped = load({"--access", "map"});
+  EXPECT_EQ(mapped["access"], "mapped");
+  EXPECT_GT(mapped["mapped_bytes"], 0);
+  EXPECT_EQ(mapped["read_bytes"], 0);
+  const Json read = load({"--access", "read"});
+  EXPECT_EQ(read["access"], "read");
+  EXPECT_EQ(read["mapped_bytes"], 0);
+  EXPECT_GE(read["read_bytes"], 520);
+}
+
+TEST_F(LoadCommandTest, VerifiesByPolicy) {
+  EXPECT_EQ(load({"--access", "map"})["verified_bytes"], 0);
+  EXPECT_EQ(load({"--access", "read", "--verify", "index"})["verified_bytes"], 0);
+  EXPECT_GE(load({"--access", "read"})["verified_bytes"], 520);
+  EXPECT_GE(load({"--access", "map", "--verify", "touch"})["verified_bytes"], 520);
+  EXPECT_GE(load({"--verify", "full", "--layer", "model.layers.0"})["verified_bytes"], 520);
+}
+
+TEST_F(LoadCommandTest, LoadsOnlyTheLayersThatWereNamed) {
+  const Json json = load({"--layer", "model.layers.1", "--layer", "model.layers.0"});
+  EXPECT_EQ(json["layer_count"], 2);
+  EXPECT_EQ(json["tensor_count"], 4);
+  EXPECT_EQ(json["bytes"], 264);
+}
+
+TEST_F(LoadCommandTest, ReadsAheadAsFarAsItIsTold) {
+  EXPECT_EQ(load({"--readahead", "0"})["bytes"], 520);
+  EXPECT_EQ(load({"--readahead", "1000"})["bytes"], 520);
+}
+
+TEST(LoadEmptyTest, LoadsAContainerWithoutBytes) {
+  const TempDir directory;
+  const std::string container = pack_file(directory, "m", safetensors_file({{"x", "U8", {0}, ""}}));
+  const Json json = run_json({"load", container, "--json"});
+  EXPECT_EQ(json["tensor_count"], 1);
+  EXPECT_EQ(json["bytes"], 0);
+  EXPECT_EQ(run({"load", container}).status, 0);
+}
+
+}  // namespace
+}  // namespace wpack::cli
