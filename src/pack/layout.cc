@@ -204,8 +204,9 @@ std::vector<std::uint64_t> write_order(const SourceDescription& source, const Pa
   for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
     if (plan.tensors[i].alias_of == PlannedTensor::kNotAlias && nbytes(i) > 0) order.push_back(i);
   }
-  std::ranges::stable_partition(
-      order, [&](std::uint64_t tensor) { return nbytes(tensor) < kSmallExtent; });
+  // Not std::ranges: clang 14 does not compile libstdc++ 12's subrange that it returns.
+  std::stable_partition(order.begin(), order.end(),
+                        [&](std::uint64_t tensor) { return nbytes(tensor) < kSmallExtent; });
   return order;
 }
 
