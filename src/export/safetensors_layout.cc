@@ -39,6 +39,12 @@ Error tensor_error(std::string_view name, std::string_view reason) {
   return {ErrorCode::kBadInput, fmt::format("tensor \"{}\": {}", escape_name(name), reason)};
 }
 
+Error too_large() {
+  return {ErrorCode::kLimit, fmt::format("the safetensors header would be larger than the {} bytes "
+                                         "that the format allows",
+                                         kMaxHeaderSize)};
+}
+
 Status check_tensor(const ExportTensor& tensor) {
   const DTypeInfo* dtype = find_dtype(tensor.dtype);
   if (dtype == nullptr || !dtype->safetensors) {
@@ -69,6 +75,9 @@ Result<std::string> write_metadata(std::span<const MetadataEntry> metadata) {
         return Error(ErrorCode::kBadInput,
                      fmt::format("metadata \"{}\": not UTF-8", escape_name(entry.key)));
       }
+      if (entry.key.size() + entry.value.size() >
+          kMaxHeaderSize - std::min(text.size(), kMaxHeaderSize))
+        return too_large();
       text += fmt::format("{}{}:{}", text.empty() ? "" : ",", quote(entry.key), quote(entry.value));
     }
   }
@@ -111,11 +120,7 @@ Result<SafetensorsLayout> plan_safetensors(ExportSource source) {
   }
   header += '}';
   header.resize(base::align_up(header.size(), kLengthSize), ' ');
-  if (header.size() > kMaxHeaderSize) {
-    return Error(ErrorCode::kLimit,
-                 fmt::format("a safetensors header of {} bytes; the format allows {}",
-                             header.size(), kMaxHeaderSize));
-  }
+  if (header.size() > kMaxHeaderSize) return too_large();
   std::byte length[kLengthSize];
   base::store_le<std::uint64_t>(length, header.size());
   layout.front.assign(reinterpret_cast<const char*>(length), kLengthSize);

@@ -123,7 +123,7 @@ TEST(SafetensorsLayoutTest, RejectsHeadersLargerThanTheFormatAllows) {
   const std::vector<MetadataEntry> metadata = {
       {.key = "k", .value = std::string(100'000'000, 'x')}};
   EXPECT_THAT(plan_safetensors({{}, metadata}),
-              Fails(ErrorCode::kLimit, "the format allows 100000000"));
+              Fails(ErrorCode::kLimit, "larger than the 100000000 bytes"));
 }
 
 TEST(SafetensorsLayoutTest, RanksEveryElementTypeOfTheFormat) {
