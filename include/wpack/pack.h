@@ -24,16 +24,16 @@ struct PackOptions {
   std::uint8_t chunk_log2 = 20;
   // Tensors whose name matches none of `include` (if there is any) or one of `exclude` are left
   // out. `*` matches any run of bytes, dots too, `?` one byte; everything else stands for itself.
-  std::vector<std::string> include;
-  std::vector<std::string> exclude;
+  std::vector<std::string> include = {};
+  std::vector<std::string> exclude = {};
   // Replaces the built-in rules that find layers in names. Dotted segments, matched from the
   // start of a name: `N` is a decimal number, `**` any number of segments, other segments may
   // hold `*` and `?`. "decoder.blocks.N" makes layers decoder.blocks.0, decoder.blocks.1, ...
   // Tensors that match none fall into the layer of their module (the name up to its last dot).
-  std::vector<std::string> layer_patterns;
+  std::vector<std::string> layer_patterns = {};
   // Replace an existing container (atomically; readers of the old one keep it).
   bool replace = false;
-  ProgressCallback progress;
+  ProgressCallback progress = {};
 };
 
 // One tensor of a plan.

@@ -20,7 +20,7 @@ enum class UnpackFormat {
 struct UnpackOptions {
   UnpackFormat format = UnpackFormat::kByName;
   bool replace = false;  // an existing file is replaced, atomically
-  ProgressCallback progress;
+  ProgressCallback progress = {};
 };
 
 struct UnpackReport {
