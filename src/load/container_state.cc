@@ -43,7 +43,8 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
 Status ContainerState::start() {
   WPACK_TRY(shards_.open_first());
   if (options_.verify != VerifyPolicy::kFull) return {};
-  load::ContainerScan scan(index_, {}, 1);
+  const ProgressCallback no_progress;  // outlives the scan, which refers to it
+  load::ContainerScan scan(index_, no_progress, 1);
   WPACK_TRY(scan.run());
   VerifyReport report = scan.take_report();
   if (!report.faults.empty()) return std::move(report.faults.front());
