@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 
 namespace wpack::import {
 namespace {
@@ -251,16 +252,11 @@ bool has_dangerous_component(string_view name) {
 bool is_builtins(string_view module) { return module == "builtins" || module == "__builtin__"; }
 
 bool is_dangerous(string_view module, string_view name) {
-  const auto is_full_name = [module, name](string_view full) {
-    return full.size() == module.size() + 1 + name.size() && full.starts_with(module) &&
-           full[module.size()] == '.' && full.ends_with(name);
-  };
-  if (std::ranges::any_of(kHarmless, is_full_name)) return false;
-  if (std::ranges::any_of(kDangerousNames, is_full_name)) return true;
-  if (has_dangerous_component(name)) return true;
-  return std::ranges::any_of(kDangerousModules, [module, is_full_name](string_view dangerous) {
-    return lies_in(module, dangerous) || is_full_name(dangerous);
-  });
+  const std::string full = std::string(module) + "." + std::string(name);
+  if (contains(kHarmless, full)) return false;
+  if (contains(kDangerousNames, full) || has_dangerous_component(name)) return true;
+  return std::ranges::any_of(kDangerousModules,
+                             [&full](string_view dangerous) { return lies_in(full, dangerous); });
 }
 
 GlobalInfo classify_builtin(string_view name) {
@@ -285,7 +281,7 @@ std::optional<GlobalInfo> classify_class(string_view module, string_view name) {
 
 }  // namespace
 
-GlobalInfo classify_global(string_view module, string_view name) noexcept {
+GlobalInfo classify_global(string_view module, string_view name) {
   if (is_builtins(module)) return classify_builtin(name);
   if (is_dangerous(module, name)) return {GlobalRole::kDangerous};
   for (const NamedRole& row : kNamedRoles) {

@@ -34,6 +34,6 @@ struct GlobalInfo {
 };
 
 // Returns what `module`.`name` means. Both may hold any bytes.
-[[nodiscard]] GlobalInfo classify_global(std::string_view module, std::string_view name) noexcept;
+[[nodiscard]] GlobalInfo classify_global(std::string_view module, std::string_view name);
 
 }  // namespace wpack::import
