@@ -118,6 +118,15 @@ class PickleBuilder {
         .reduce();
   }
 
+  // Items of the dictionary on the stack: a key whose value follows up to close(), a dictionary up
+  // to close(), and a float32 tensor of shape [2] over storage "0" of 8 bytes.
+  PickleBuilder& key(std::string_view name) { return string(name); }
+  PickleBuilder& open(std::string_view name) { return string(name).empty_dict(); }
+  PickleBuilder& close() { return set_item(); }
+  PickleBuilder& weight(std::string_view name) {
+    return string(name).tensor("0", 2, {2}, {1}).set_item();
+  }
+
   // The pickle up to here, ended by STOP.
   [[nodiscard]] std::string stop() const { return out_ + "."; }
   [[nodiscard]] const std::string& unfinished() const { return out_; }

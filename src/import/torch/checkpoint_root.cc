@@ -49,7 +49,7 @@ template <typename Accepts>
 std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
                                          const TensorRebuilder& rebuilder, Accepts accepts) {
   std::vector<Child> found;
-  TensorSearch search(tree, rebuilder);
+  TensorSearch search(tree, rebuilder, TensorSearch::Reach::kContainers);
   for_each_child(tree, top, [&](const Child& child) {
     if (accepts(child_name(tree, child)) && search.finds_tensor(child.value))
       found.push_back(child);
@@ -134,7 +134,7 @@ Result<std::vector<std::uint32_t>> find_checkpoint_root(const PickleTree& tree, 
   }
   const auto others =
       children_with_tensors(tree, top, rebuilder, [](const std::string&) { return true; });
-  if (others.empty()) return bad("it holds no tensors");
+  if (others.empty()) return std::vector<std::uint32_t>{};
   return bad(fmt::format(
       "none of its dictionaries is known to be the model ({}): choose one as root, or '.' for all",
       list_names(tree, others)));
@@ -159,6 +159,7 @@ bool TensorSearch::finds_tensor(NodeId id) {
 
 void TensorSearch::push_children(NodeId id) {
   const NodeKind kind = tree_.kind(id);
+  if (reach_ == Reach::kContainers && !is_container(kind)) return;
   if (is_container(kind) || kind == NodeKind::kSet) {
     ItemCursor cursor(tree_, id);
     for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next())

@@ -13,7 +13,8 @@ namespace wpack::import {
 // Returns the way from `top` to the root: at each level, which child (0 is the first item of a
 // list, or the first value of a dictionary). Empty: the top itself.
 // An empty `path` means: the top if it directly holds tensors, else the only one of state_dict,
-// model_state_dict, model, module, net, ema and params that holds any. "." is always the top.
+// model_state_dict, model, module, net, ema and params that holds any. "." is always the top. Where
+// nothing can be chosen because only unknown objects hold tensors, or nothing does, it is the top.
 // Errors: kBadInput, naming the candidates.
 [[nodiscard]] Result<std::vector<std::uint32_t>> find_checkpoint_root(
     const PickleTree& tree, NodeId top, const TensorRebuilder& rebuilder, const std::string& path);
@@ -25,11 +26,15 @@ namespace wpack::import {
 // that find nothing take time linear in the size of the tree together.
 class TensorSearch {
  public:
-  TensorSearch(const PickleTree& tree, const TensorRebuilder& rebuilder)
-      : tree_(tree), rebuilder_(rebuilder), barren_(tree.size()) {}
+  enum class Reach {
+    kContainers,  // what flattening descends into
+    kEverything,  // also sets, and the arguments and state of objects
+  };
 
-  // True if `id` is a tensor, or one can be reached from it: also through sets, keys, and the
-  // arguments and state of objects.
+  TensorSearch(const PickleTree& tree, const TensorRebuilder& rebuilder, Reach reach)
+      : tree_(tree), rebuilder_(rebuilder), reach_(reach), barren_(tree.size()) {}
+
+  // True if `id` is a tensor, or one can be reached from it.
   [[nodiscard]] bool finds_tensor(NodeId id);
 
  private:
@@ -37,6 +42,7 @@ class TensorSearch {
 
   const PickleTree& tree_;
   const TensorRebuilder& rebuilder_;
+  Reach reach_;
   std::vector<bool> barren_;
   std::vector<NodeId> pending_;
 };

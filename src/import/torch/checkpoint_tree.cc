@@ -32,7 +32,7 @@ class Walk {
        MemoryMeter& meter)
       : tree_(tree),
         rebuilder_(rebuilder),
-        search_(tree, rebuilder),
+        search_(tree, rebuilder, TensorSearch::Reach::kEverything),
         root_(std::move(root)),
         meter_(meter),
         open_(tree.size()) {}
@@ -258,10 +258,12 @@ Status Walk::drop(NodeId id, bool inside) {
   const NodeKind kind = tree_.kind(id);
   const bool may_hold = kind == NodeKind::kObject || (kind == NodeKind::kSet && inside);
   if (may_hold && search_.finds_tensor(id)) {
+    const std::string subject =
+        frames_.empty() ? std::string("it") : fmt::format("'{}'", escape_name(path_));
     return bad(
-        fmt::format("'{}' is made by {}, which is not known, and holds tensors: save a "
+        fmt::format("{} is made by {}, which is not known, and holds tensors: save a "
                     "state_dict",
-                    escape_name(path_), kind_name(tree_, id)));
+                    subject, kind_name(tree_, id)));
   }
   drop_as(kind_name(tree_, id));
   return {};

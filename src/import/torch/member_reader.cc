@@ -195,8 +195,10 @@ Status MemberReader::finish_stored(std::size_t index, MutableBytes buffer) {
 
 Status MemberReader::finish() {
   WPACK_TRY(check_unchanged());
-  std::vector<std::byte> buffer(static_cast<std::size_t>(kFinishBuffer));
   const auto members = archive_.members();
+  std::uint64_t largest = 0;
+  for (const ZipMember& member : members) largest = std::max(largest, member.size);
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(largest, kFinishBuffer)));
   for (std::size_t index = 0; index < members.size(); ++index) {
     if (!members[index].deflated) {
       WPACK_TRY(finish_stored(index, buffer));

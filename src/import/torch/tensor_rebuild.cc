@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxTorchRank = 64;
 constexpr std::size_t kMaxRank = 32;  // of a container
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kMinGatheredLimit = std::uint64_t{1} << 30;
 constexpr int kMaxWrappers = 16;  // a parameter of a typed tensor of ...
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
@@ -296,7 +297,7 @@ Status TensorRebuilder::check_expansion(const Storage& storage, const TensorView
                              view.nbytes, max_expansion_, storage.size));
   }
   gathered_size_ = base::checked_add(gathered_size_, view.nbytes).value_or(kUnlimited);
-  if (gathered_size_ > limit(payload_size_)) {
+  if (gathered_size_ > kMinGatheredLimit && gathered_size_ > limit(payload_size_)) {
     return Error(ErrorCode::kLimit,
                  fmt::format("the strided views up to here take {} bytes, more than {} times the "
                              "{} bytes of the archive",

@@ -1,7 +1,11 @@
 // Small checkpoints for tests: an archive around a pickle and its storages.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -50,11 +54,31 @@ class CheckpointFile {
   std::string path_;
 };
 
+// A file in memory: for tests that open thousands, which a disk would make slow.
+class CheckpointInMemory {
+ public:
+  explicit CheckpointInMemory(const std::string& contents)
+      : fd_(::memfd_create("checkpoint", MFD_CLOEXEC)) {
+    if (::write(fd_.get(), contents.data(), contents.size()) !=
+        static_cast<ssize_t>(contents.size()))
+      throw std::runtime_error("cannot write a file in memory");
+  }
+
+  [[nodiscard]] Result<std::unique_ptr<TensorSource>> open(
+      const SourceOptions& options = {}) const {
+    WPACK_ASSIGN(os::File file, os::File::open_read("/proc/self/fd/" + std::to_string(fd_.get())));
+    return import::open_torch_zip(std::move(file), options);
+  }
+
+ private:
+  os::UniqueFd fd_;
+};
+
 // Opens a checkpoint that holds `pickle` and the given storages.
 inline Result<std::unique_ptr<TensorSource>> open_pickle(
     const std::string& pickle, const std::vector<std::string>& storages = {"abcdefgh"},
     const SourceOptions& options = {}) {
-  return CheckpointFile(checkpoint_zip(pickle, storages)).open(options);
+  return CheckpointInMemory(checkpoint_zip(pickle, storages).build()).open(options);
 }
 
 // All bytes of one tensor, read in pieces of `piece`.
@@ -69,7 +93,8 @@ inline Result<std::string> read_tensor(TensorSource& source, std::size_t index,
 }
 
 // Opens, reads everything and finishes: the whole way of a packer.
-inline Status read_everything(const CheckpointFile& file, const SourceOptions& options = {}) {
+template <typename File>
+Status read_everything(const File& file, const SourceOptions& options = {}) {
   WPACK_ASSIGN(const auto source, file.open(options));
   for (std::size_t i = 0; i < source->description().tensors.size(); ++i)
     WPACK_TRY(read_tensor(*source, i));

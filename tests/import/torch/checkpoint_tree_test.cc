@@ -1,0 +1,285 @@
+// How the tree of a checkpoint becomes flat names, metadata and dropped leaves.
+#include "import/torch/checkpoint_tree.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "import/torch/checkpoint_file.h"
+
+namespace wpack::import {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::Fails;
+using ::testing::IsEmpty;
+using testing::IsOk;
+using testing::open_pickle;
+using testing::PickleBuilder;
+
+// A pickle that starts with a dictionary.
+struct Tree : PickleBuilder {
+  Tree() { empty_dict(); }
+};
+
+Result<std::unique_ptr<TensorSource>> open_tree(const PickleBuilder& tree,
+                                                const std::string& root = {}) {
+  SourceOptions options;
+  options.root = root;
+  return open_pickle(tree.stop(), {"abcdefgh"}, options);
+}
+
+// The names of all tensors, or the error.
+std::vector<std::string> names(const PickleBuilder& tree, const std::string& root = {}) {
+  const auto source = open_tree(tree, root);
+  if (!source) return {source.error().message()};
+  std::vector<std::string> all;
+  for (const SourceTensor& tensor : (*source)->description().tensors) all.push_back(tensor.name);
+  return all;
+}
+
+TEST(CheckpointTreeTest, ReadsNestedContainersAsDottedNames) {
+  Tree tree;
+  tree.weight("top").open("a").open("b").weight("c").close().close();
+  tree.key("list").empty_list().tensor("0", 2, {1}, {1}).append();
+  tree.tensor("0", 2, {1}, {1}).append().set_item();
+  tree.integer(-3).tensor("0", 2, {1}, {1}).set_item();
+  tree.key("tuple").none().tensor("0", 2, {1}, {1}).tuple2().set_item();
+  EXPECT_THAT(names(tree), ElementsAre("top", "a.b.c", "list.0", "list.1", "-3", "tuple.1"));
+}
+
+TEST(CheckpointTreeTest, ReadsTheOnlyKnownRoot) {
+  for (const char* root :
+       {"state_dict", "model_state_dict", "model", "module", "net", "ema", "params"}) {
+    Tree tree;
+    tree.open("optimizer").weight("m").close().open(root).weight("w").open("n").weight("v");
+    EXPECT_THAT(names(tree.close().close()), ElementsAre("w", "n.v")) << root;
+  }
+}
+
+TEST(CheckpointTreeTest, ReadsTheWholeTreeIfItsTopHoldsTensors) {
+  EXPECT_THAT(names(Tree().weight("w").open("model").weight("v").close()),
+              ElementsAre("w", "model.v"));
+}
+
+TEST(CheckpointTreeTest, ReadsTheChosenRoot) {
+  Tree tree;
+  tree.weight("w").open("a").open("b.c").weight("v").close().weight("u").close();
+  EXPECT_THAT(names(tree, "a"), ElementsAre("b.c.v", "u"));
+  EXPECT_THAT(names(tree, "a.b.c"), ElementsAre("v"));
+  EXPECT_THAT(names(tree, "."), ElementsAre("w", "a.b.c.v", "a.u"));
+  EXPECT_THAT(names(Tree().open("encoder").weight("w").close(), "."), ElementsAre("encoder.w"));
+}
+
+TEST(CheckpointTreeTest, ReadsARootOnlyWhereItWasChosen) {
+  // The same dictionary object under two names.
+  Tree tree;
+  tree.key("model").empty_dict().put(9);
+  tree.string("w").tensor("0", 2, {2}, {1}).set_item().set_item();
+  tree.key("copy").get(9).set_item();
+  EXPECT_THAT(names(tree), ElementsAre("w"));
+  EXPECT_THAT(names(tree, "copy"), ElementsAre("w"));
+}
+
+TEST(CheckpointTreeTest, RejectsRootsThatAreNotThere) {
+  Tree tree;
+  tree.open("model").weight("w").close().key("epoch").integer(3).set_item();
+  EXPECT_THAT(open_tree(tree, "nodel"), Fails(ErrorCode::kBadInput, "nothing there is called"));
+  EXPECT_THAT(open_tree(tree, "model.x"), Fails(ErrorCode::kBadInput, "is called 'x'"));
+  EXPECT_THAT(open_tree(tree, "mode"), Fails(ErrorCode::kBadInput, "is called 'mode'"));
+  EXPECT_THAT(open_tree(tree, "model.w"), Fails(ErrorCode::kBadInput, "no dictionary of tensors"));
+  EXPECT_THAT(open_tree(tree, "epoch"), Fails(ErrorCode::kBadInput, "no dictionary of tensors"));
+}
+
+TEST(CheckpointTreeTest, RejectsSeveralRoots) {
+  EXPECT_THAT(
+      open_tree(Tree().open("model").weight("w").close().open("ema").weight("w").close()),
+      Fails(ErrorCode::kBadInput, "several of its dictionaries may be the model (model, ema)"));
+  EXPECT_THAT(open_tree(Tree().open("encoder").weight("w").close().open("dec").weight("w").close()),
+              Fails(ErrorCode::kBadInput, "is known to be the model (encoder, dec)"));
+}
+
+struct Refused {
+  const char* what;
+  std::function<void(Tree&)> add;
+  const char* part;
+  ErrorCode code = ErrorCode::kBadInput;
+};
+
+const Refused kRefused[] = {
+    {"a key twice", [](Tree& t) { t.weight("w").weight("w"); }, "two tensors are called 'w'"},
+    {"joined names that collide", [](Tree& t) { t.weight("a.b").open("a").weight("b").close(); },
+     "two tensors are called 'a.b'"},
+    {"a number and its text",
+     [](Tree& t) { t.weight("1").integer(1).tensor("0", 2, {2}, {1}).set_item(); },
+     "two tensors are called '1'"},
+    {"an empty name", [](Tree& t) { t.weight(""); }, "empty name"},
+    {"a name with NUL", [](Tree& t) { t.weight(std::string_view("a\0b", 3)); },
+     "'a\\x00b' is not UTF-8 without NUL"},
+    {"a name that is not UTF-8", [](Tree& t) { t.weight("a\xFF"); }, "not UTF-8"},
+    {"a name with a surrogate", [](Tree& t) { t.weight("\xED\xA0\x80"); }, "not UTF-8"},
+    {"a name of 4,097 bytes", [](Tree& t) { t.weight(std::string(4097, 'n')); },
+     "no name of 1 to 4096 bytes"},
+    {"joined names of 4,097 bytes",
+     [](Tree& t) {
+       t.weight("w").open(std::string(4000, 'n')).weight(std::string(96, 'm')).close();
+     },
+     "no name of 1 to 4096 bytes"},
+    {"a tuple as key",
+     [](Tree& t) {
+       t.weight("w").numbers({1, 2}).tensor("0", 2, {2}, {1}).set_item();
+     },
+     "'<tuple>' holds a tensor"},
+    {"None as key", [](Tree& t) { t.weight("w").none().tensor("0", 2, {2}, {1}).set_item(); },
+     "'<None>' holds a tensor"},
+    {"a tensor in a set",
+     [](Tree& t) {
+       t.weight("w").key("s").empty_set().mark().tensor("0", 2, {2}, {1}).add_items().set_item();
+     },
+     "'s' is made by set"},
+    {"a dictionary in itself",
+     [](Tree& t) { t.weight("w").open("d").put(8).string("again").get(8).set_item().set_item(); },
+     "'d.again' contains itself"},
+    {"no tensors", [](Tree& t) { t.key("epoch").integer(1).set_item(); }, "holds no tensors"},
+    {"an unknown object that holds tensors, outside the root",
+     [](Tree& t) {
+       t.open("model").weight("w").close().key("other").global("m", "C").empty_tuple().new_object();
+       t.tensor("0", 2, {2}, {1}).build().set_item();
+     },
+     "'other' is made by m.C"},
+    {"a storage with a bad size outside its bounds",
+     [](Tree& t) { t.key("x").tensor("0", 2, {9}, {1}).set_item(); }, "tensor 'x': it reaches"},
+};
+
+TEST(CheckpointTreeTest, RejectsTreesThatAreNotSound) {
+  for (const Refused& refused : kRefused) {
+    SCOPED_TRACE(refused.what);
+    Tree tree;
+    refused.add(tree);
+    EXPECT_THAT(open_tree(tree), Fails(refused.code, refused.part));
+  }
+}
+
+TEST(CheckpointTreeTest, RejectsTopsThatAreNoDictionary) {
+  EXPECT_THAT(open_pickle(PickleBuilder().tensor("0", 2, {2}, {1}).stop()),
+              Fails(ErrorCode::kBadInput, "one tensor without a name"));
+  EXPECT_THAT(open_pickle(PickleBuilder().integer(1).stop()),
+              Fails(ErrorCode::kBadInput, "no dictionary of tensors (int)"));
+  EXPECT_THAT(open_pickle(PickleBuilder()
+                              .global("m", "Net")
+                              .empty_tuple()
+                              .new_object()
+                              .tensor("0", 2, {2}, {1})
+                              .build()
+                              .stop()),
+              Fails(ErrorCode::kBadInput, "it is made by m.Net"));
+}
+
+TEST(CheckpointTreeTest, ReadsNamesUpTo4096Bytes) {
+  const std::string longest(4096, 'n');
+  EXPECT_THAT(names(Tree().weight(longest)), ElementsAre(longest));
+  EXPECT_THAT(names(Tree().open("model").weight(longest).close()), ElementsAre(longest));
+  EXPECT_THAT(names(Tree().weight("tab\t\x1b[0m")), ElementsAre("tab\t\x1b[0m"));
+}
+
+TEST(CheckpointTreeTest, RejectsNestingWithoutEnd) {
+  Tree tree;
+  tree.weight("w");
+  for (int i = 0; i < 300; ++i) tree.open("d");
+  for (int i = 0; i < 300; ++i) tree.close();
+  EXPECT_THAT(open_tree(tree), Fails(ErrorCode::kLimit, "nested more than 256 deep"));
+}
+
+TEST(CheckpointTreeTest, RejectsSharingThatUnfoldsWithoutEnd) {
+  // Each list holds the one before ten times: 10^30 paths.
+  PickleBuilder builder;
+  builder.empty_list().put(0).raw("0");
+  for (int level = 1; level <= 30; ++level) {
+    builder.empty_list().mark();
+    for (int i = 0; i < 10; ++i) builder.get(level - 1);
+    builder.appends().put(level).raw("0");
+  }
+  builder.empty_dict().string("w").tensor("0", 2, {2}, {1}).set_item().string("l").get(30);
+  EXPECT_THAT(open_pickle(builder.set_item().stop()),
+              Fails(ErrorCode::kLimit, "flattening them would not end"));
+}
+
+TEST(CheckpointTreeTest, ReadsSharedContainersUnderEveryName) {
+  Tree tree;
+  tree.weight("w").open("a").put(9).weight("v").close().key("b").get(9).set_item();
+  EXPECT_THAT(names(tree), ElementsAre("w", "a.v", "b.v"));
+}
+
+TEST(CheckpointTreeTest, ReadsScalarsUnderTheirFullPath) {
+  Tree tree;
+  tree.open("model").weight("w").key("scale").floating(0.5).set_item().close();
+  tree.key("epoch").integer(3).set_item().key("note").string("a\nb").set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  const auto& metadata = source->description().metadata;
+  ASSERT_EQ(metadata.size(), 3U);
+  EXPECT_EQ(metadata[0], (MetadataEntry{"model.scale", "0.5", MetadataType::kFloat,
+                                        MetadataOrigin::kCheckpoint}));
+  EXPECT_EQ(metadata[1],
+            (MetadataEntry{"epoch", "3", MetadataType::kInteger, MetadataOrigin::kCheckpoint}));
+  EXPECT_EQ(metadata[2],
+            (MetadataEntry{"note", "a\nb", MetadataType::kString, MetadataOrigin::kCheckpoint}));
+  EXPECT_THAT(source->description().dropped_leaves, IsEmpty());
+}
+
+TEST(CheckpointTreeTest, ReturnsAtMost64KiBOfMetadata) {
+  Tree tree;
+  tree.weight("w");
+  for (int i = 0; i < 100; ++i)
+    tree.key("k" + std::to_string(i)).string(std::string(1000, 'v')).set_item();
+  tree.key("huge").string(std::string(70'000, 'v')).set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  EXPECT_EQ(source->description().metadata.size(), 65U);
+  EXPECT_EQ(source->description().dropped_leaves.size(), 36U);
+  EXPECT_EQ(source->description().dropped_leaves.back(), "huge: str");
+}
+
+TEST(CheckpointTreeTest, ListsEverythingElseAsDropped) {
+  Tree tree;
+  tree.weight("w").key("raw").bytes("ab").set_item().key("set").empty_set().set_item();
+  tree.key("args").global("argparse", "Namespace").empty_tuple().new_object().empty_dict().build();
+  tree.set_item()
+      .key("again")
+      .global("argparse", "Namespace")
+      .empty_tuple()
+      .new_object()
+      .set_item();
+  tree.key("bad\xFFtext").string("x").set_item().key("text").string("\xFF").set_item();
+  tree.numbers({1}).integer(5).set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  const SourceDescription& description = source->description();
+  EXPECT_THAT(
+      description.dropped_leaves,
+      ElementsAre("raw: bytes", "set: set", "args: argparse.Namespace", "again: argparse.Namespace",
+                  "bad\\xfftext: str", "text: str", "<tuple>: int"));
+  EXPECT_THAT(description.warnings,
+              ElementsAre("values of argparse.Namespace are not known and were left out"));
+  EXPECT_THAT(description.metadata, IsEmpty());
+}
+
+TEST(CheckpointTreeTest, ListsTensorsOutsideTheRootAsDropped) {
+  Tree tree;
+  tree.open("model").weight("w").close().open("optimizer").weight("m");
+  tree.key("bad").tensor("0", 2, {99}, {1}).set_item().close();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  EXPECT_THAT(source->description().dropped_leaves,
+              ElementsAre("optimizer.m: tensor outside the root",
+                          "optimizer.bad: tensor outside the root"));
+}
+
+TEST(CheckpointTreeTest, WarnsOfAFewUnknownGlobalsOnly) {
+  Tree tree;
+  tree.weight("w").key("l").empty_list();
+  for (int i = 0; i < 100; ++i) tree.global("m", "C" + std::to_string(i)).append();
+  tree.set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  EXPECT_EQ(source->description().warnings.size(), 65U);
+  EXPECT_EQ(source->description().warnings.back(), "36 more references to unknown values");
+}
+
+}  // namespace
+}  // namespace wpack::import
