@@ -75,7 +75,7 @@ class Transfer {
   Transfer(const os::File& file, TensorSink& sink, const ProgressCallback& callback)
       : file_(file), sink_(sink), callback_(callback) {}
 
-  Status run(const Container& container) {
+  [[nodiscard]] Status run(const Container& container) {
     for (std::uint32_t id = 0; id < container.tensor_count(); ++id)
       if (sink_.wants(id)) progress_.total_bytes += container.tensor_info(id).nbytes;
     WPACK_TRY(report());
@@ -92,7 +92,7 @@ class Transfer {
   [[nodiscard]] std::uint64_t moved_bytes() const { return progress_.done_bytes; }
 
  private:
-  Status move_tensor(const Container& container, std::uint32_t id) {
+  [[nodiscard]] Status move_tensor(const Container& container, std::uint32_t id) {
     WPACK_ASSIGN(const Tensor tensor, container.tensor(id));
     const Bytes bytes = tensor.bytes();
     for (std::size_t offset = 0; offset < bytes.size(); offset += kSliceSize) {
@@ -104,7 +104,7 @@ class Transfer {
     return {};
   }
 
-  Status report() const {
+  [[nodiscard]] Status report() const {
     if (!callback_ || callback_(progress_)) return {};
     return Error(ErrorCode::kCancelled, fmt::format("{}: cancelled", file_.label()));
   }

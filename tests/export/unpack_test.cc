@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <fstream>
 #include <map>
 
@@ -183,6 +185,19 @@ TEST_F(UnpackModelTest, LeavesNothingBehindWhenItIsCancelled) {
   EXPECT_THAT(unpack(*container_, directory_.file("back.pt"), options),
               Fails(ErrorCode::kCancelled, "back.pt: cancelled"));
   EXPECT_EQ(calls, 5);
+  expect_nothing_written();
+}
+
+TEST_F(UnpackModelTest, ReportsAFileSizeLimitAndLeavesNothingBehind) {
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit small = {2'000, old_limit.rlim_max};
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const auto result = unpack(*container_, directory_.file("back.pt"));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  (void)std::signal(SIGXFSZ, old_handler);
+  EXPECT_THAT(result, Fails(ErrorCode::kLimit, "back.pt: "));
   expect_nothing_written();
 }
 
