@@ -16,7 +16,6 @@ namespace wpack::load {
 namespace {
 
 constexpr std::uint64_t kBufferSize = std::uint64_t{256} << 10;
-constexpr std::uint64_t kAdviseSize = std::uint64_t{8} << 20;
 constexpr std::uint64_t kProgressStep = std::uint64_t{4} << 20;
 
 std::uint64_t total_size(const format::Index& index) {
@@ -116,7 +115,6 @@ Status ContainerScan::scan_shard(std::uint32_t shard) {
 
 bool ContainerScan::open_shard(std::uint32_t shard) {
   window_ = {};
-  advised_ = 0;
   const format::ShardRow row = rows_.shards()[shard];
   auto file = os::File::open_read_at(index_.directory, format::shard_file_name(shard),
                                      index_.shard_label(shard));
@@ -237,9 +235,9 @@ Status ContainerScan::scan_padding(ByteRange range) {
   return {};
 }
 
-void ContainerScan::compare(std::span<const ExtentHasher::Result> results,
+void ContainerScan::compare(std::span<const TensorHasher::Result> results,
                             std::span<const std::uint32_t> tensors) {
-  for (const ExtentHasher::Result& result : results) {
+  for (const TensorHasher::Result& result : results) {
     for (std::uint32_t i = 0; i < result.range.count; ++i) {
       const format::TensorRow tensor = rows_.tensors()[tensors[result.range.first + i]];
       if (tensor.hash == result.hash) continue;
@@ -252,11 +250,6 @@ void ContainerScan::compare(std::span<const ExtentHasher::Result> results,
 
 Result<Bytes> ContainerScan::next_bytes(std::uint64_t offset, std::uint64_t max_size) {
   if (offset < window_.begin || offset >= window_.end) {
-    if (offset + kAdviseSize > advised_) {
-      const std::uint64_t begin = std::max(offset, advised_);
-      file_.advise_will_need(begin, 2 * kAdviseSize);
-      advised_ = begin + 2 * kAdviseSize;
-    }
     const std::uint64_t rest = file_size_ > offset ? file_size_ - offset : 1;
     const std::uint64_t size = std::min<std::uint64_t>(buffer_.size(), rest);
     window_ = {};

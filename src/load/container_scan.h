@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "load/extent_hasher.h"
 #include "load/index_reader.h"
+#include "load/tensor_hasher.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/progress.h"
@@ -43,7 +43,7 @@ class ContainerScan {
   // sets `damaged`.
   [[nodiscard]] Result<std::uint64_t> hash_chunk(ByteRange range, bool& damaged);
   [[nodiscard]] Status scan_padding(ByteRange range);
-  void compare(std::span<const ExtentHasher::Result> results,
+  void compare(std::span<const TensorHasher::Result> results,
                std::span<const std::uint32_t> tensors);
 
   // Returns up to `max_size` bytes at `offset`, at least one.
@@ -63,13 +63,12 @@ class ContainerScan {
   std::vector<std::uint32_t> tensors_;  // by place
   std::size_t next_tensor_ = 0;         // of tensors_
   std::uint32_t next_extent_ = 0;
-  ExtentHasher hasher_;
+  TensorHasher hasher_;
 
   os::File file_;  // the shard that is being scanned
   std::uint64_t file_size_ = 0;
   std::vector<std::byte> buffer_;
-  ByteRange window_;           // of the file, in buffer_
-  std::uint64_t advised_ = 0;  // the kernel was asked for the file up to here
+  ByteRange window_;  // of the file, in buffer_
 };
 
 }  // namespace wpack::load

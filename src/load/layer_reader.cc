@@ -42,7 +42,9 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
   WPACK_TRY(populate(pieces, stop));
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
-    WPACK_TRY(check_mapped(*shard, extent, {0, index.extents()[extent].chunk_count}));
+    const format::ExtentRow row = index.extents()[extent];
+    WPACK_TRY(checker_.check_once(extent, {0, row.chunk_count},
+                                  shard->view(row.offset, row.stored_size)));
   }
   LayerBlocks result;
   if (unmapped.empty()) return result;

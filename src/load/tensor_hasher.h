@@ -31,7 +31,7 @@ struct TensorRange {
 // memory stays bounded; deferred() are for another pass over the extent.
 //
 // Thread safety: one thread at a time.
-class ExtentHasher {
+class TensorHasher {
  public:
   static constexpr std::size_t kMaxActive = 64;
 

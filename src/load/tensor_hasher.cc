@@ -1,4 +1,4 @@
-#include "load/extent_hasher.h"
+#include "load/tensor_hasher.h"
 
 #include <algorithm>
 #include <tuple>
@@ -30,7 +30,7 @@ std::vector<std::uint32_t> tensors_by_place(const format::Index& index) {
   return tensors;
 }
 
-void ExtentHasher::reset(std::span<const TensorRange> ranges) {
+void TensorHasher::reset(std::span<const TensorRange> ranges) {
   ranges_ = ranges;
   next_ = 0;
   deferred_.clear();
@@ -38,14 +38,14 @@ void ExtentHasher::reset(std::span<const TensorRange> ranges) {
   active_.clear();
 }
 
-void ExtentHasher::begin_chunk(ByteRange raw) {
+void TensorHasher::begin_chunk(ByteRange raw) {
   chunk_ = raw;
   at_ = raw.begin;
   finished_.clear();
   whole_.clear();
 }
 
-void ExtentHasher::update(Bytes bytes) {
+void TensorHasher::update(Bytes bytes) {
   const std::uint64_t end = at_ + bytes.size();
   for (Active& active : active_) feed(active, bytes, at_);
   for (; next_ < ranges_.size() && ranges_[next_].raw.begin < end; ++next_) {
@@ -62,7 +62,7 @@ void ExtentHasher::update(Bytes bytes) {
   at_ = end;
 }
 
-std::span<const ExtentHasher::Result> ExtentHasher::end_chunk(std::uint64_t chunk_hash,
+std::span<const TensorHasher::Result> TensorHasher::end_chunk(std::uint64_t chunk_hash,
                                                               bool damaged) {
   for (const TensorRange& range : whole_) {
     if (!damaged) finished_.push_back({range, chunk_hash});
@@ -77,7 +77,7 @@ std::span<const ExtentHasher::Result> ExtentHasher::end_chunk(std::uint64_t chun
   return finished_;
 }
 
-void ExtentHasher::start(const TensorRange& range) {
+void TensorHasher::start(const TensorRange& range) {
   if (idle_.empty()) {
     hashers_.emplace_back(format::StreamHash::Width::k64);
     idle_.push_back(hashers_.size() - 1);
@@ -87,7 +87,7 @@ void ExtentHasher::start(const TensorRange& range) {
   idle_.pop_back();
 }
 
-void ExtentHasher::feed(Active& active, Bytes bytes, std::uint64_t begin) {
+void TensorHasher::feed(Active& active, Bytes bytes, std::uint64_t begin) {
   const std::uint64_t from = std::max(active.range.raw.begin, begin);
   const std::uint64_t to = std::min(active.range.raw.end, begin + bytes.size());
   if (from < to) hashers_[active.hasher].update(bytes.subspan(from - begin, to - from));
