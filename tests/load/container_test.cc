@@ -103,7 +103,7 @@ TEST_P(ContainerTest, KeepsBytesWhenEverythingElseIsGone) {
 TEST_P(ContainerTest, ReturnsAttachmentsVerified) {
   ASSERT_OK_AND_ASSIGN(const Container container, open(VerifyPolicy::kIndex));
   EXPECT_EQ(container.attachments(), (std::vector<std::string>{"config.json", "empty.txt"}));
-  EXPECT_EQ(container.attachment("config.json").value(), pattern(70'000, 7));
+  EXPECT_EQ(container.attachment("config.json").value(), pattern_bytes(70'000, 7));
   EXPECT_EQ(container.attachment("empty.txt").value(), std::vector<std::byte>());
   EXPECT_THAT(container.attachment("nothing"), Fails(ErrorCode::kNotFound, "'nothing'"));
 }

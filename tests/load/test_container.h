@@ -35,15 +35,17 @@ inline std::string access_name(const ::testing::TestParamInfo<AccessMode>& info)
 // Three layers in two shards: tensors of many sizes, one of several chunks, tied and empty ones.
 inline ContainerBuilder sample_builder() {
   ContainerBuilder builder;
-  builder.layer("embed").tensor("embed.weight", pattern(300'000, 1));
+  builder.layer("embed").tensor("embed.weight", pattern_bytes(300'000, 1));
   builder.layer("layers.0");
-  builder.tensor("layers.0.norm", pattern(768, 2)).tensor("layers.0.up", pattern(200'001, 3));
-  builder.tensor("layers.0.empty", {}).tensor("layers.0.bias", pattern(1, 4));
+  builder.tensor("layers.0.norm", pattern_bytes(768, 2))
+      .tensor("layers.0.up", pattern_bytes(200'001, 3));
+  builder.tensor("layers.0.empty", {}).tensor("layers.0.bias", pattern_bytes(1, 4));
   builder.new_shard().layer("layers.1");
-  builder.tensor("layers.1.norm", pattern(768, 5)).tensor("layers.1.up", pattern(65'536, 6));
+  builder.tensor("layers.1.norm", pattern_bytes(768, 5))
+      .tensor("layers.1.up", pattern_bytes(65'536, 6));
   builder.view("layers.1.part", "layers.1.up", 512, 1024);
   builder.layer("head").view("head.weight", "embed.weight", 0, 300'000);
-  builder.attachment("config.json", pattern(70'000, 7)).attachment("empty.txt", {});
+  builder.attachment("config.json", pattern_bytes(70'000, 7)).attachment("empty.txt", {});
   return builder;
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -20,17 +21,10 @@
 #include "format/checksum.h"
 #include "format/index_builder.h"
 #include "format/index_file.h"
+#include "support/memory_source.h"
 #include "wpack/types.h"
 
 namespace wpack::testing {
-
-// Bytes that differ from one seed and place to the next.
-inline std::vector<std::byte> pattern(std::size_t size, std::uint32_t seed) {
-  std::vector<std::byte> bytes(size);
-  std::uint32_t state = seed * 2654435761U + 1;
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>((state = state * 1664525U + 3) >> 24);
-  return bytes;
-}
 
 // Changes one byte of a file in place.
 inline void flip_byte(const std::filesystem::path& path, std::uint64_t offset) {
@@ -117,23 +111,31 @@ class ContainerBuilder {
     return oracle_;
   }
 
+  // Lengthens a shard by `size` zero bytes that take no space on the disk.
+  ContainerBuilder& sparse_tail(std::size_t number, std::uint64_t size) {
+    tails_[number] = size;
+    return *this;
+  }
+
+  // Returns the index that build() would write, without writing anything.
+  [[nodiscard]] format::Index index() {
+    const auto bytes = std::make_shared<std::vector<std::byte>>(flatbuffer());
+    return format::Index::parse(*bytes, bytes).value();
+  }
+
   // Writes the container into the directory `path`, which it makes, and returns the path.
   std::string build(const std::filesystem::path& path) {
-    close_layer();
-    std::filesystem::create_directory(path);
-    for (const auto& shard : shards_) {
-      contents_.shards.push_back(
-          {.file_size = base::align_up(shard.size(), base::kPageSize), .data_end = shard.size()});
-    }
-    std::vector<std::byte> index = format::build_index(contents_).value();
+    std::vector<std::byte> index = flatbuffer();
     const Uuid uuid = format::uuid_of_index(index);
+    std::filesystem::create_directory(path);
     std::vector<std::uint64_t> hashes;
     for (std::uint32_t i = 0; i < shards_.size(); ++i) {
-      const auto page = format::encode_shard_envelope(uuid, i, size32(shards_), shards_[i].size());
+      const format::ShardRow& row = contents_.shards[i];
+      const auto page = format::encode_shard_envelope(uuid, i, size32(shards_), row.data_end);
       std::memcpy(shards_[i].data(), page.data(), page.size());
-      shards_[i].resize(contents_.shards[i].file_size);
-      hashes.push_back(format::decode_envelope(page, shards_[i].size()).value().envelope_hash);
+      hashes.push_back(format::decode_envelope(page, row.file_size).value().envelope_hash);
       write(path / format::shard_file_name(i), shards_[i]);
+      std::filesystem::resize_file(path / format::shard_file_name(i), row.file_size);
     }
     format::set_envelope_hashes(index, hashes);
     write(path / format::kIndexFileName, format::encode_index_file(index, uuid, size32(shards_)));
@@ -144,6 +146,17 @@ class ContainerBuilder {
   template <typename T>
   static std::uint32_t size32(const std::vector<T>& vector) {
     return static_cast<std::uint32_t>(vector.size());
+  }
+
+  std::vector<std::byte> flatbuffer() {
+    close_layer();
+    contents_.shards.clear();
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      const std::uint64_t end = shards_[i].size() + tails_[i];
+      contents_.shards.push_back(
+          {.file_size = base::align_up(end, base::kPageSize), .data_end = end});
+    }
+    return format::build_index(contents_).value();
   }
 
   static void write(const std::filesystem::path& path, Bytes bytes) {
@@ -214,7 +227,8 @@ class ContainerBuilder {
 
   format::IndexContents contents_;
   std::vector<std::vector<std::byte>> shards_;
-  std::size_t closed_ = 0;  // layers
+  std::map<std::size_t, std::uint64_t> tails_;  // by shard
+  std::size_t closed_ = 0;                      // layers
   std::uint8_t chunk_log2_ = 16;
   std::map<std::string, std::vector<std::byte>> oracle_;
 };

@@ -1,0 +1,233 @@
+// Layers: prefetch, acquire, readahead, release, and what goes wrong on the way.
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <chrono>
+#include <thread>
+
+#include "load/test_container.h"
+#include "support/faulty_reader.h"
+
+namespace wpack::testing {
+namespace {
+
+// Waits until `condition` holds, for what another thread is about to do.
+template <typename Condition>
+bool eventually(Condition condition) {
+  for (int i = 0; i < 5000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+class LayerTest : public ::testing::TestWithParam<AccessMode> {
+ protected:
+  [[nodiscard]] Container open(std::uint32_t readahead_layers) const {
+    return open_with(path_, {.access = GetParam(), .readahead_layers = readahead_layers}).value();
+  }
+
+  TempDir directory_;
+  ContainerBuilder builder_ = sample_builder();
+  std::string path_ = builder_.build(directory_.path() / "m.wpack");
+};
+
+INSTANTIATE_TEST_SUITE_P(Access, LayerTest, kAccessModes, access_name);
+
+TEST_P(LayerTest, PrefetchesExactlyTheBytesOfTheLayer) {
+  const Container container = open(0);
+  const Layer layer = container.layer(1);
+  ASSERT_THAT(layer.prefetch(), IsOk());
+  ASSERT_THAT(layer.prefetch(), IsOk());
+  const std::uint64_t size = layer.info().range.size();
+  EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == size; }));
+  ASSERT_OK_AND_ASSIGN(const LayerView view, layer.acquire());
+  EXPECT_TRUE(holds(view.tensors()[1], builder_.oracle().at("layers.0.up")));
+  EXPECT_EQ(container.stats().prefetched_bytes, size);
+  EXPECT_EQ(container.stats().read_bytes, GetParam() == AccessMode::kRead ? size : 0);
+}
+
+TEST_P(LayerTest, PrefetchesSharedExtentsToo) {
+  const Container container = open(0);
+  const Layer head = container.layer("head").value();
+  ASSERT_THAT(head.prefetch(), IsOk());
+  EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == 303'104; }));
+}
+
+TEST_P(LayerTest, ReadsTheFollowingLayersAhead) {
+  const Container container = open(2);
+  ASSERT_THAT(container.layer(0).acquire(), IsOk());
+  const std::uint64_t size =
+      container.layer(1).info().range.size() + container.layer(2).info().range.size();
+  EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == size; }));
+  ASSERT_THAT(container.layer(3).acquire(), IsOk());  // nothing follows the last one
+  EXPECT_EQ(container.stats().prefetched_bytes, size);
+}
+
+TEST_P(LayerTest, ReadsNothingAheadWhenItIsTurnedOff) {
+  const Container container = open(0);
+  for (const Layer& layer : container.layers()) ASSERT_THAT(layer.acquire(), IsOk());
+  EXPECT_EQ(container.stats().prefetched_bytes, 0U);
+}
+
+TEST_P(LayerTest, KeepsAnAcquiredLayerUntilItIsReleased) {
+  const Container container = open(0);
+  const Layer layer = container.layer(1);
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(layer.acquire(), IsOk());
+  const std::uint64_t once = container.stats().read_bytes;
+  if (GetParam() == AccessMode::kRead) {
+    EXPECT_EQ(once, layer.info().range.size());
+  }
+  layer.release();
+  ASSERT_THAT(layer.acquire(), IsOk());
+  EXPECT_EQ(container.stats().read_bytes, 2 * once);
+}
+
+TEST_P(LayerTest, KeepsViewsValidAfterRelease) {
+  const Container container = open(1);
+  for (const ReleasePages pages : {ReleasePages::kMemory, ReleasePages::kPageCache}) {
+    std::vector<LayerView> views;
+    for (const Layer& layer : container.layers()) {
+      ASSERT_OK_AND_ASSIGN(LayerView view, layer.acquire());
+      views.push_back(std::move(view));
+      layer.release(pages);
+    }
+    for (const LayerView& view : views) {
+      for (const Tensor& tensor : view.tensors())
+        EXPECT_TRUE(holds(tensor, builder_.oracle().at(std::string(tensor.name()))));
+    }
+  }
+}
+
+TEST_P(LayerTest, SharesMemoryWithViewsThatOutliveARelease) {
+  const Container container = open(0);
+  const Layer layer = container.layer(1);
+  ASSERT_OK_AND_ASSIGN(const LayerView before, layer.acquire());
+  layer.release();
+  ASSERT_OK_AND_ASSIGN(const LayerView after, layer.acquire());
+  EXPECT_EQ(before.tensors()[1].bytes().data(), after.tensors()[1].bytes().data());
+}
+
+TEST_P(LayerTest, ReleasesWhatWasNeverAcquired) {
+  const Container container = open(1);
+  for (const Layer& layer : container.layers()) layer.release(ReleasePages::kPageCache);
+  ASSERT_THAT(container.layer(0).prefetch(), IsOk());
+  container.layer(0).release();
+  expect_oracle(container, builder_);
+}
+
+TEST_P(LayerTest, SurvivesDestructionDuringAPrefetch) {
+  for (int i = 0; i < 50; ++i) {
+    const Container container = open(3);
+    for (const Layer& layer : container.layers()) ASSERT_THAT(layer.prefetch(), IsOk());
+  }
+}
+
+TEST(LayerReleaseTest, GivesMappedPagesBackAtOnce) {
+  const TempDir directory;
+  ContainerBuilder builder;
+  builder.layer("a").tensor("a", pattern_bytes(1 << 20, 1));
+  ASSERT_OK_AND_ASSIGN(const Container container,
+                       open_with(builder.build(directory.path() / "m.wpack"), {}));
+  ASSERT_OK_AND_ASSIGN(const LayerView view, container.layer(0).acquire());
+  const auto resident_kib = [&] {
+    std::ifstream maps("/proc/self/smaps");
+    std::uint64_t kib = 0;
+    bool ours = false;
+    for (std::string line; std::getline(maps, line);) {
+      if (line.find('-') < line.find(' ')) ours = line.find("m.wpack/00000.wps") != line.npos;
+      if (ours && line.starts_with("Rss:")) kib += std::stoull(line.substr(4));
+    }
+    return kib;
+  };
+  EXPECT_GE(resident_kib(), 1024U);
+  container.layer(0).release();
+  EXPECT_LE(resident_kib(), 4U);
+  EXPECT_TRUE(holds(view.tensors()[0], builder.oracle().at("a")));
+}
+
+// Loading through readers that fail.
+class FaultyLoadTest : public ::testing::Test {
+ protected:
+  // The first reader that is made has these faults, later ones none.
+  [[nodiscard]] Container open(const Faults& faults, VerifyPolicy verify = VerifyPolicy::kTouch,
+                               std::uint64_t budget = std::uint64_t{1} << 40) {
+    load::Engines engines = test_engines(budget);
+    engines.make_reader = [faults]() -> Result<std::unique_ptr<AsyncReader>> {
+      WPACK_ASSIGN(auto reader, make_pread_reader(2));
+      return std::unique_ptr<AsyncReader>(
+          std::make_unique<FaultyReader>(std::move(reader), faults));
+    };
+    const OpenOptions options{.verify = verify, .access = AccessMode::kRead, .readahead_layers = 0};
+    return load::open_container(path_, options, engines).value();
+  }
+
+  FaultyLoadTest() {
+    builder_.layer("a")
+        .tensor("a.0", pattern_bytes(9 << 20, 1))
+        .tensor("a.1", pattern_bytes(1000, 2));
+    path_ = builder_.build(directory_.path() / "m.wpack");
+  }
+
+  TempDir directory_;
+  ContainerBuilder builder_;
+  std::string path_;
+};
+
+TEST_F(FaultyLoadTest, ReportsAReadErrorWithFileAndOffsetAndRecovers) {
+  const Container container = open({.io_error_at = 2});
+  EXPECT_THAT(container.layer(0).acquire(),
+              Fails(ErrorCode::kIo, "m.wpack/00000.wps: read of 2097152 bytes at offset 4198400"));
+  expect_oracle(container, builder_);
+}
+
+TEST_F(FaultyLoadTest, NeverHandsOutAShortRead) {
+  for (const VerifyPolicy verify : {VerifyPolicy::kIndex, VerifyPolicy::kTouch}) {
+    const Container container = open({.short_read_at = 1}, verify);
+    EXPECT_THAT(container.tensor("a.0"), Fails(ErrorCode::kIo, "00000.wps: file ends at offset"));
+    expect_oracle(container, builder_);
+  }
+}
+
+TEST_F(FaultyLoadTest, ReadsCorrectlyWhenCompletionsComeLateAndInAnyOrder) {
+  for (std::uint32_t seed = 0; seed < 10; ++seed) {
+    const Container container = open({.hold_back = 3, .seed = seed});
+    expect_oracle(container, builder_);
+  }
+}
+
+TEST_F(FaultyLoadTest, RejectsWhatIsOverTheMemoryBudget) {
+  const Container container = open({}, VerifyPolicy::kTouch, 1 << 20);
+  EXPECT_THAT(container.tensor("a.0"),
+              Fails(ErrorCode::kLimit, "m.wpack/00000.wps: allocation of 9437184 bytes"));
+  EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "over the budget"));
+  ASSERT_OK_AND_ASSIGN(const Tensor small, container.tensor("a.1"));
+  EXPECT_TRUE(holds(small, builder_.oracle().at("a.1")));
+}
+
+TEST_F(FaultyLoadTest, GivesMemoryBackWithTheLastHandle) {
+  const Container container = open({}, VerifyPolicy::kTouch, 10 << 20);
+  for (int i = 0; i < 3; ++i) {
+    {
+      ASSERT_OK_AND_ASSIGN(const LayerView view, container.layer(0).acquire());
+      EXPECT_THAT(container.tensor("a.0"), IsOk());  // shared with the layer, nothing more
+      container.layer(0).release();
+      EXPECT_THAT(container.tensor("a.1"), IsOk());
+    }
+    ASSERT_THAT(container.tensor("a.0"), IsOk());
+  }
+}
+
+TEST_F(FaultyLoadTest, ReportsAReaderThatCannotBeMade) {
+  load::Engines engines = test_engines();
+  engines.make_reader = []() -> Result<std::unique_ptr<AsyncReader>> {
+    return Error(ErrorCode::kLimit, "no threads left");
+  };
+  ASSERT_OK_AND_ASSIGN(const Container container,
+                       load::open_container(path_, {.access = AccessMode::kRead}, engines));
+  EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "no threads left"));
+  EXPECT_THAT(container.tensor("a.1"), Fails(ErrorCode::kLimit, "no threads left"));
+}
+
+}  // namespace
+}  // namespace wpack::testing

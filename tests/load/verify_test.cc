@@ -1,0 +1,198 @@
+#include "wpack/verify.h"
+
+#include <gtest/gtest.h>
+
+#include "load/test_container.h"
+
+namespace wpack::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class VerifyTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string build() { return builder_.build(directory_.path() / "m.wpack"); }
+  // The only fault of a container.
+  [[nodiscard]] static std::string fault(const std::string& path) {
+    auto report = verify(path);
+    if (!report) return report.error().message();
+    if (report->faults.size() != 1) return std::to_string(report->faults.size()) + " faults";
+    return report->faults[0].message();
+  }
+
+  TempDir directory_;
+  ContainerBuilder builder_ = sample_builder();
+};
+
+TEST_F(VerifyTest, FindsNothingInASoundContainer) {
+  const std::string path = build();
+  std::uint64_t size = 0;
+  for (const auto& entry : fs::directory_iterator(path)) size += entry.file_size();
+  (void)std::ofstream(path + "/tokenizer.json");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path));
+  EXPECT_TRUE(report.faults.empty());
+  EXPECT_EQ(report.tensor_count, 9U);
+  EXPECT_EQ(report.chunk_count, 5U + 1 + 4 + 1 + 1 + 1 + 2);
+  EXPECT_EQ(report.checked_bytes, size);
+}
+
+// Nothing in a container goes unchecked: whatever byte changes, somebody says so.
+TEST_F(VerifyTest, FindsEveryChangedByte) {
+  ContainerBuilder builder;
+  builder.layer("a").tensor("a.0", pattern_bytes(300, 1)).tensor("a.1", pattern_bytes(70'000, 2));
+  builder.layer("b").tensor("b.0", pattern_bytes(10, 3)).attachment("x", pattern_bytes(20, 4));
+  const std::string path = builder.build(directory_.path() / "small.wpack");
+  for (const char* name : {"/index.wpi", "/00000.wps"}) {
+    const std::uint64_t size = fs::file_size(path + name);
+    for (std::uint64_t at = 0; at < size; at += at % 4096 < 700 ? 7 : 501) {
+      flip_byte(path + name, at);
+      const auto report = verify(path);
+      EXPECT_FALSE(report && report->faults.empty()) << name << " at " << at;
+      flip_byte(path + name, at);
+    }
+    flip_byte(path + name, size - 1);
+    const auto report = verify(path);
+    EXPECT_FALSE(report && report->faults.empty()) << name << " at its last byte";
+    flip_byte(path + name, size - 1);
+  }
+  EXPECT_TRUE(verify(path).value().faults.empty());
+}
+
+TEST_F(VerifyTest, NamesTensorFileAndOffsetOfADamagedChunkOnce) {
+  const std::string path = build();
+  flip_byte(path + "/00000.wps", 4096 + 65'536 + 17);
+  EXPECT_THAT(fault(path), HasSubstr("m.wpack/00000.wps: tensor 'embed.weight' is damaged: the "
+                                     "checksum of the 65536 bytes at offset 69632 does not match"));
+}
+
+TEST_F(VerifyTest, FindsATensorWhoseOwnChecksumIsWrong) {
+  builder_.row_of("layers.1.part").hash ^= 1;
+  EXPECT_THAT(fault(build()), HasSubstr("00001.wps: tensor 'layers.1.part' does not match its "
+                                        "checksum, though its chunks do"));
+}
+
+TEST_F(VerifyTest, FindsPaddingThatIsNotZero) {
+  builder_.shard(0)[4096 + 300'000 + 1] = std::byte{1};
+  EXPECT_THAT(fault(build()), HasSubstr("00000.wps: padding at offset 304097 is not zero"));
+}
+
+TEST_F(VerifyTest, FindsAWrongUuid) {
+  const std::string path = build();
+  std::string bytes = read_file(path + "/index.wpi");
+  const auto file = std::as_bytes(std::span(bytes));
+  auto envelope = format::decode_envelope(file.first(4096), bytes.size()).value();
+  envelope.uuid.bytes[3] ^= 1U;
+  const auto page = format::encode_envelope(envelope);
+  std::memcpy(bytes.data(), page.data(), page.size());
+  std::ofstream(path + "/index.wpi", std::ios::binary) << bytes;
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path));
+  ASSERT_EQ(report.faults.size(), 3U);  // and no shard belongs to it
+  EXPECT_THAT(report.faults[0].message(), HasSubstr("m.wpack/index.wpi: UUID is "));
+  EXPECT_THAT(report.faults[1].message(), HasSubstr("00000.wps: belongs to container "));
+}
+
+TEST_F(VerifyTest, GoesOnAfterAShardThatIsMissingOrWrong) {
+  const std::string path = build();
+  flip_byte(path + "/00001.wps", 4096 + 5);
+  fs::remove(path + "/00000.wps");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport missing, verify(path));
+  ASSERT_EQ(missing.faults.size(), 2U);
+  EXPECT_EQ(missing.faults[0].code(), ErrorCode::kIo);
+  EXPECT_THAT(missing.faults[0].message(), HasSubstr("00000.wps: open failed"));
+  EXPECT_THAT(missing.faults[1].message(), HasSubstr("'layers.1.norm' is damaged"));
+  fs::copy_file(path + "/00001.wps", path + "/00000.wps");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport swapped, verify(path));
+  ASSERT_EQ(swapped.faults.size(), 2U);
+  EXPECT_THAT(swapped.faults[0].message(), HasSubstr("is shard 1 of 2, expected shard 0 of 2"));
+}
+
+TEST_F(VerifyTest, ChecksThePayloadBehindADamagedEnvelope) {
+  const std::string path = build();
+  flip_byte(path + "/00000.wps", 3000);
+  flip_byte(path + "/00000.wps", 4096);
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path));
+  ASSERT_EQ(report.faults.size(), 2U);
+  EXPECT_THAT(report.faults[0].message(), HasSubstr("envelope is damaged"));
+  EXPECT_THAT(report.faults[1].message(), HasSubstr("'embed.weight' is damaged"));
+}
+
+TEST_F(VerifyTest, FindsTruncatedAndUnknownShards) {
+  const std::string path = build();
+  fs::resize_file(path + "/00000.wps", 8192);
+  fs::copy_file(path + "/00001.wps", path + "/00002.wps");
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path));
+  ASSERT_EQ(report.faults.size(), 2U);
+  EXPECT_THAT(report.faults[0].message(), HasSubstr("00000.wps: is 8192 bytes long"));
+  EXPECT_THAT(report.faults[1].message(), HasSubstr("00002.wps: is a shard that the index does"));
+}
+
+TEST_F(VerifyTest, SaysWhichTensorsItCannotCheck) {
+  builder_.contents().extents[2].codec = 77;
+  EXPECT_THAT(fault(build()), HasSubstr("tensor 'layers.0.up' has codec 77"));
+}
+
+TEST_F(VerifyTest, StopsAfterTheFaultsThatWereAskedFor) {
+  const std::string path = build();
+  for (int i = 0; i < 5; ++i) flip_byte(path + "/00000.wps", 4096 + 65'536ULL * i);
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path, {.max_faults = 3}));
+  EXPECT_EQ(report.faults.size(), 3U);
+  ASSERT_OK_AND_ASSIGN(const VerifyReport all, verify(path));
+  EXPECT_EQ(all.faults.size(), 5U);
+}
+
+TEST_F(VerifyTest, RejectsWhatHasNoReadableIndex) {
+  const std::string path = build();
+  EXPECT_THAT(verify("/nonexistent"), Fails(ErrorCode::kIo, "/nonexistent"));
+  flip_byte(path + "/index.wpi", 5000);
+  EXPECT_THAT(verify(path), Fails(ErrorCode::kIntegrity, "m.wpack/index.wpi"));
+}
+
+TEST_F(VerifyTest, ReportsProgressThatEndsAtTheTotalAndCanBeCancelled) {
+  ContainerBuilder builder;
+  builder.layer("big").tensor("big", pattern_bytes(20 << 20, 11));
+  const std::string path = builder.build(directory_.path() / "big.wpack");
+  std::vector<Progress> seen;
+  const auto progress = [&](const Progress& now) {
+    seen.push_back(now);
+    return true;
+  };
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path, {.progress = progress}));
+  EXPECT_TRUE(report.faults.empty());
+  ASSERT_GE(seen.size(), 4U);
+  for (std::size_t i = 1; i < seen.size(); ++i)
+    EXPECT_GE(seen[i].done_bytes, seen[i - 1].done_bytes);
+  EXPECT_EQ(seen.back().done_bytes, seen.back().total_bytes);
+  EXPECT_THAT(verify(path, {.progress = [](const Progress&) { return false; }}),
+              Fails(ErrorCode::kCancelled, "cancelled"));
+}
+
+TEST_F(VerifyTest, InspectsSingleFiles) {
+  const std::string path = build();
+  ASSERT_OK_AND_ASSIGN(const Container container, open_with(path, {}));
+  ASSERT_OK_AND_ASSIGN(const EnvelopeInfo index, inspect_file(path + "/index.wpi"));
+  EXPECT_TRUE(index.index);
+  EXPECT_EQ(index.uuid, container.info().uuid);
+  EXPECT_EQ(index.shard_count, 2U);
+  EXPECT_EQ(index.data.size(), container.info().index_bytes);
+  ASSERT_OK_AND_ASSIGN(const EnvelopeInfo shard, inspect_file(path + "/00001.wps"));
+  EXPECT_FALSE(shard.index);
+  EXPECT_EQ(shard.shard_number, 1U);
+  EXPECT_EQ(shard.file_size, fs::file_size(path + "/00001.wps"));
+}
+
+TEST_F(VerifyTest, RejectsSingleFilesThatAreNotItsOwn) {
+  const std::string path = build();
+  EXPECT_THAT(inspect_file("/nonexistent"), Fails(ErrorCode::kIo, "/nonexistent"));
+  EXPECT_THAT(inspect_file(path), Fails(ErrorCode::kBadInput, "is a directory"));
+  EXPECT_THAT(inspect_file(directory_.write("a.txt", "hello")),
+              Fails(ErrorCode::kBadInput, "a.txt: is not a file of wpack"));
+  EXPECT_THAT(inspect_file(directory_.write("b", std::string(9000, 'x'))),
+              Fails(ErrorCode::kBadInput, "b: is not a file of wpack"));
+  flip_byte(path + "/00000.wps", 50);
+  EXPECT_THAT(inspect_file(path + "/00000.wps"),
+              Fails(ErrorCode::kIntegrity, "00000.wps: envelope is damaged"));
+}
+
+}  // namespace
+}  // namespace wpack::testing
