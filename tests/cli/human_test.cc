@@ -83,6 +83,11 @@ TEST(ProgressLineTest, SaysNoTimeLeftBeforeItCanKnow) {
             "pack   0% [..............................] 0 B / 4.00 kB, 0 B/s");
 }
 
+TEST(ProgressLineTest, SaysThatOnlyTheEndIsLeft) {
+  EXPECT_EQ(progress_line("pack", {.done_bytes = 4000, .total_bytes = 4000}, 1.0, 100),
+            "pack 100% [##############################] 4.00 kB / 4.00 kB, 4.00 kB/s, finishing");
+}
+
 TEST(ProgressLineTest, FitsIntoAnyWidth) {
   const Progress progress{.done_bytes = 1'000'000'000, .total_bytes = 4'000'000'000};
   for (std::size_t columns = 0; columns < 200; ++columns) {

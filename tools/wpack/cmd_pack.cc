@@ -29,12 +29,17 @@ void print_warnings(const PackCommand& command, const std::vector<std::string>& 
   }
 }
 
-// Plans, for a dry run and to refuse before anything is written. The planner does not know what its
-// source is called.
+// The planner does not know what its source is called.
 Result<PackPlan> plan_for(const PackCommand& command, const TensorSource& source) {
   Result<PackPlan> plan = plan_pack(source.description(), command.options);
   if (plan || plan.error().code() == ErrorCode::kInvalidArgument) return plan;
   return std::move(plan).error().in(escape_name(command.source));
+}
+
+// Refuses what cannot be planned before anything is written.
+Status check_plan(const PackCommand& command, const TensorSource& source) {
+  WPACK_TRY(plan_for(command, source));
+  return {};
 }
 
 void print_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
@@ -59,11 +64,12 @@ Status run_pack(PackCommand& command, Output& out) {
   const Stopwatch stopwatch;
   WPACK_ASSIGN(const auto source, open_tensor_source(command.source, command.source_options));
   print_warnings(command, source->description().warnings);
-  WPACK_ASSIGN(const PackPlan plan, plan_for(command, *source));
   if (command.dry_run) {
+    WPACK_ASSIGN(const PackPlan plan, plan_for(command, *source));
     print_plan(command, *source, plan, out);
     return {};
   }
+  WPACK_TRY(check_plan(command, *source));
   cancel_on_signal();
   ProgressBar bar("pack", !command.quiet);
   command.options.progress = bar.callback();

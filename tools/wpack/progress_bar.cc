@@ -23,11 +23,15 @@ std::size_t terminal_columns() {
   return size.ws_col;
 }
 
+// Returns the value of an environment variable; empty if it is not set.
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets any
+  return value == nullptr ? "" : value;
+}
+
 bool colors_wanted() {
-  const char* no_color = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
-  return (no_color == nullptr || *no_color == '\0') && terminal != nullptr &&
-         std::string_view(terminal) != "dumb";
+  const std::string terminal = environment("TERM");
+  return environment("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb";
 }
 
 void write_stderr(std::string_view text) {
@@ -52,7 +56,9 @@ std::string progress_line(std::string_view label, const Progress& progress, doub
   std::string back =
       fmt::format("{} / {}, {}", human_size(progress.done_bytes), human_size(progress.total_bytes),
                   human_rate(progress.done_bytes, seconds));
-  if (seconds >= kSecondsBeforeEstimate && fraction > 0) {
+  if (fraction >= 1) {
+    back += ", finishing";
+  } else if (seconds >= kSecondsBeforeEstimate && fraction > 0) {
     back += fmt::format(", {:.0f} s left", seconds * (1 - fraction) / fraction);
   }
   constexpr std::size_t kWidestBar = 30;
