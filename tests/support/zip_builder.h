@@ -154,7 +154,7 @@ inline std::string ZipBuilder::build() const {
     const std::uint64_t end64 = end64_offset.value_or(out.size());
     append_number(out, 0x06064B50, 4);
     append_number(out, end64_size.value_or(44), 8);
-    append_number(out, 0, 12);
+    out.append(12, '\0');
     append_number(out, end64_entry_count.value_or(count), 8);
     append_number(out, end64_entry_count.value_or(count), 8);
     append_number(out, size, 8);
