@@ -36,12 +36,18 @@ void for_each_child(const PickleTree& tree, NodeId container, Visit visit) {
   }
 }
 
-// The part of a dotted path that stands for the child; empty where it can have none.
-std::string child_name(const PickleTree& tree, const Child& child) {
-  if (child.key == kNoNode) return fmt::format("{}", child.ordinal);
-  if (tree.kind(child.key) == NodeKind::kString) return std::string(tree.text(child.key));
-  if (tree.kind(child.key) == NodeKind::kInteger) return fmt::format("{}", tree.integer(child.key));
-  return {};
+// The part of a dotted path that stands for the child; empty where it can have none. Numbers are
+// written to `buffer`; keys are not copied, as one long key may be shared by many items.
+std::string_view child_name(const PickleTree& tree, const Child& child, std::string& buffer) {
+  if (child.key != kNoNode && tree.kind(child.key) == NodeKind::kString)
+    return tree.text(child.key);
+  buffer.clear();
+  if (child.key == kNoNode) {
+    buffer = fmt::format("{}", child.ordinal);
+  } else if (tree.kind(child.key) == NodeKind::kInteger) {
+    buffer = fmt::format("{}", tree.integer(child.key));
+  }
+  return buffer;
 }
 
 // Returns at most kMaxListed children of `top` whose name `accepts` takes and that hold tensors.
@@ -49,9 +55,10 @@ template <typename Accepts>
 std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
                                          const TensorRebuilder& rebuilder, Accepts accepts) {
   std::vector<Child> found;
+  std::string buffer;
   TensorSearch search(tree, rebuilder, TensorSearch::Reach::kContainers);
   for_each_child(tree, top, [&](const Child& child) {
-    if (accepts(child_name(tree, child)) && search.finds_tensor(child.value))
+    if (accepts(child_name(tree, child, buffer)) && search.finds_tensor(child.value))
       found.push_back(child);
     return found.size() == kMaxListed;
   });
@@ -60,9 +67,10 @@ std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
 
 std::string list_names(const PickleTree& tree, const std::vector<Child>& children) {
   std::string text;
+  std::string buffer;
   for (const Child& child : children) {
     text += text.empty() ? "" : ", ";
-    text += escape_name(child_name(tree, child), 64);
+    text += escape_name(child_name(tree, child, buffer).substr(0, 256), 64);
   }
   return text;
 }
@@ -71,6 +79,7 @@ std::string list_names(const PickleTree& tree, const std::vector<Child>& childre
 Result<std::vector<std::uint32_t>> follow_path(const PickleTree& tree, NodeId top,
                                                const std::string& path) {
   std::vector<std::uint32_t> way;
+  std::string buffer;
   std::string_view rest = path;
   NodeId at = top;
   while (!rest.empty()) {
@@ -78,7 +87,7 @@ Result<std::vector<std::uint32_t>> follow_path(const PickleTree& tree, NodeId to
     Child best;
     if (is_container(tree.kind(at))) {
       for_each_child(tree, at, [&](const Child& child) {
-        const std::string name = child_name(tree, child);
+        const std::string_view name = child_name(tree, child, buffer);
         const bool fits = !name.empty() && rest.starts_with(name) &&
                           (rest.size() == name.size() || rest[name.size()] == '.');
         if (fits && name.size() > best_size) {
@@ -124,7 +133,7 @@ Result<std::vector<std::uint32_t>> find_checkpoint_root(const PickleTree& tree, 
     return direct;
   });
   if (direct) return std::vector<std::uint32_t>{};
-  const auto known = children_with_tensors(tree, top, rebuilder, [](const std::string& name) {
+  const auto known = children_with_tensors(tree, top, rebuilder, [](std::string_view name) {
     return std::ranges::find(kRootNames, name) != kRootNames.end();
   });
   if (known.size() == 1) return std::vector<std::uint32_t>{known.front().ordinal};
@@ -133,7 +142,7 @@ Result<std::vector<std::uint32_t>> find_checkpoint_root(const PickleTree& tree, 
                            list_names(tree, known)));
   }
   const auto others =
-      children_with_tensors(tree, top, rebuilder, [](const std::string&) { return true; });
+      children_with_tensors(tree, top, rebuilder, [](std::string_view) { return true; });
   if (others.empty()) return std::vector<std::uint32_t>{};
   return bad(fmt::format(
       "none of its dictionaries is known to be the model ({}): choose one as root, or '.' for all",
@@ -141,35 +150,40 @@ Result<std::vector<std::uint32_t>> find_checkpoint_root(const PickleTree& tree, 
 }
 
 bool TensorSearch::finds_tensor(NodeId id) {
-  pending_.assign(1, id);
-  while (!pending_.empty()) {
+  pending_.clear();
+  bool found = push(id);
+  while (!found && !pending_.empty()) {
     const NodeId at = pending_.back();
     pending_.pop_back();
-    if (barren_[at]) continue;
-    if (rebuilder_.is_tensor(at)) {
-      // What was marked on the way here has not been searched to its end.
-      barren_.assign(barren_.size(), false);
-      return true;
-    }
-    barren_[at] = true;
-    push_children(at);
+    found = push_children(at);
   }
+  // What was marked on the way to a tensor has not been searched to its end.
+  if (found) barren_.assign(barren_.size(), false);
+  return found;
+}
+
+// Returns true if `id` is a tensor.
+bool TensorSearch::push(NodeId id) {
+  if (id == kNoNode || barren_[id]) return false;
+  if (rebuilder_.is_tensor(id)) return true;
+  barren_[id] = true;
+  pending_.push_back(id);
   return false;
 }
 
-void TensorSearch::push_children(NodeId id) {
+bool TensorSearch::push_children(NodeId id) {
   const NodeKind kind = tree_.kind(id);
-  if (reach_ == Reach::kContainers && !is_container(kind)) return;
+  if (reach_ == Reach::kContainers && !is_container(kind)) return false;
   if (is_container(kind) || kind == NodeKind::kSet) {
     ItemCursor cursor(tree_, id);
-    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next())
-      pending_.push_back(item);
+    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next()) {
+      if (push(item)) return true;
+    }
   } else if (kind == NodeKind::kObject) {
     const PickleObject& object = tree_.object(id);
-    for (const NodeId part : {object.args, object.state, object.items}) {
-      if (part != kNoNode) pending_.push_back(part);
-    }
+    return push(object.args) || push(object.state) || push(object.items);
   }
+  return false;
 }
 
 }  // namespace wpack::import

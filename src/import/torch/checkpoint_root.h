@@ -38,7 +38,8 @@ class TensorSearch {
   [[nodiscard]] bool finds_tensor(NodeId id);
 
  private:
-  void push_children(NodeId id);
+  bool push(NodeId id);
+  bool push_children(NodeId id);
 
   const PickleTree& tree_;
   const TensorRebuilder& rebuilder_;

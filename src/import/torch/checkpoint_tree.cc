@@ -19,10 +19,12 @@ constexpr std::size_t kMaxDepth = 256;
 constexpr std::size_t kMaxNameSize = 4096;
 constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and values together
 constexpr std::size_t kMaxWarnings = 64;
+constexpr std::size_t kMaxListed = 100'000;  // dropped leaves
+constexpr std::size_t kMaxAttributes = 16;   // of one tensor
 // Shared containers are walked once for each path to them. Real checkpoints share little; sharing
-// that unfolds without end stops here.
-constexpr std::uint64_t kMinVisits = std::uint64_t{1} << 16;
-constexpr std::uint64_t kMaxVisitsPerNode = 8;
+// that unfolds without end stops here. A step is an item, or 64 bytes of a key.
+constexpr std::uint64_t kMinSteps = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxStepsPerItem = 8;
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
@@ -64,6 +66,7 @@ class Walk {
   Status add_metadata(NodeId id);
   Status drop(NodeId id, bool inside);
   void drop_as(std::string_view kind);
+  void list_dropped(std::string line);
   Status check_names() const;
   void warn_of_unknown_globals();
   bool append_to_path(const Frame& frame, const Child& child);
@@ -79,6 +82,8 @@ class Walk {
   std::string path_;
   std::size_t root_path_size_ = 0;  // of the root's path with the dot behind it
   std::size_t metadata_size_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t unlisted_ = 0;  // dropped leaves
   Checkpoint out_;
 };
 
@@ -87,8 +92,8 @@ Result<Checkpoint> Walk::run(NodeId top) {
     WPACK_TRY(drop(top, true));
     return bad(fmt::format("it holds no dictionary of tensors ({})", kind_name(tree_, top)));
   }
-  const std::uint64_t max_visits = kMinVisits + kMaxVisitsPerNode * tree_.size();
-  std::uint64_t visits = 0;
+  const std::uint64_t max_steps =
+      kMinSteps + kMaxStepsPerItem * (tree_.size() + tree_.total_items());
   WPACK_TRY(enter(top, true, root_.empty()));
   while (!frames_.empty()) {
     Child child;
@@ -97,13 +102,15 @@ Result<Checkpoint> Walk::run(NodeId top) {
       frames_.pop_back();
       continue;
     }
-    if (++visits > max_visits) {
+    if (steps_ > max_steps) {
       return Error(ErrorCode::kLimit,
                    "its containers share so much that flattening them would not end");
     }
     WPACK_TRY(visit(child));
     WPACK_TRY(meter_.check());
   }
+  if (unlisted_ != 0)
+    out_.dropped_leaves.push_back(fmt::format("... and {} more, not listed", unlisted_));
   if (out_.tensors.empty()) return bad("it holds no tensors");
   WPACK_TRY(check_names());
   warn_of_unknown_globals();
@@ -127,6 +134,7 @@ Status Walk::enter(NodeId container, bool on_way_to_root, bool inside) {
 }
 
 bool Walk::next_child(Child& child) {
+  ++steps_;
   Frame& frame = frames_.back();
   if (tree_.kind(frame.container) == NodeKind::kDict) child.key = frame.cursor.next();
   child.value = frame.cursor.next();
@@ -152,9 +160,10 @@ bool Walk::append_to_path(const Frame& frame, const Child& child) {
   } else if (tree_.kind(child.key) == NodeKind::kString) {
     const std::string_view key = tree_.text(child.key);
     if (key.size() + path_.size() > limit) {
-      path_ += escape_name(key.substr(0, kMaxNameSize), 64);
+      path_ += escape_name(key.substr(0, 256), 64);
       return false;
     }
+    steps_ += key.size() / 64;
     path_ += key;
   } else {
     path_ += fmt::format("<{}>", kind_name(tree_, child.key));
@@ -208,7 +217,8 @@ Status Walk::add_tensor(NodeId id, bool inside) {
   }
   auto view = rebuilder_.rebuild(id);
   if (!view) return std::move(view).error().in(fmt::format("tensor '{}'", escape_name(own_name)));
-  meter_.add(sizeof(NamedTensor) + sizeof(SourceTensor) + own_name.size() +
+  constexpr std::size_t kOverhead = 64;  // of its allocations, and of how it is read
+  meter_.add(sizeof(NamedTensor) + sizeof(SourceTensor) + kOverhead + own_name.size() +
              3 * sizeof(std::uint64_t) * view->shape.size());
   out_.tensors.push_back({std::string(own_name), *std::move(view)});
   drop_attributes(id);
@@ -222,28 +232,27 @@ void Walk::drop_attributes(NodeId id) {
   const auto args = tree_.tuple(tree_.object(id).args);
   if (args.size() != kState + 1 || tree_.kind(args[kState]) != NodeKind::kDict) return;
   ItemCursor cursor(tree_, args[kState]);
-  for (NodeId key = cursor.next(); key != kNoNode; key = cursor.next()) {
+  NodeId key = cursor.next();
+  for (std::size_t i = 0; i < kMaxAttributes && key != kNoNode; ++i, key = cursor.next()) {
     const NodeId value = cursor.next();
     if (tree_.kind(key) != NodeKind::kString) continue;
     const std::string_view name = tree_.text(key);
     if (name == "persistent" || name == "_is_buffer") continue;
-    out_.dropped_leaves.push_back(fmt::format("{} (attribute {}): {}", escape_name(path_),
-                                              escape_name(name, 64), kind_name(tree_, value)));
-    meter_.add(sizeof(std::string) + out_.dropped_leaves.back().size());
+    list_dropped(fmt::format("{} (attribute {}): {}", escape_name(path_),
+                             escape_name(name.substr(0, 256), 64), kind_name(tree_, value)));
   }
 }
 
+// Looks at sizes first: one long value may be shared by many leaves.
 Status Walk::add_metadata(NodeId id) {
-  const bool text = tree_.kind(id) == NodeKind::kString;
-  if (text && tree_.text(id).size() > kMaxMetadataSize) {
-    drop_as("str");
-    return {};
-  }
-  auto entry = metadata_size_ < kMaxMetadataSize ? to_metadata(tree_, id) : std::nullopt;
-  const bool valid_key =
-      path_.size() <= kMaxNameSize && base::is_utf8(path_) && path_.find('\0') == std::string::npos;
-  if (!entry || !valid_key ||
-      metadata_size_ + path_.size() + entry->value.size() > kMaxMetadataSize) {
+  const bool has_text =
+      tree_.kind(id) == NodeKind::kString || tree_.kind(id) == NodeKind::kBigInteger;
+  const std::size_t least = path_.size() + (has_text ? tree_.text(id).size() : 0);
+  const std::size_t room = kMaxMetadataSize - metadata_size_;
+  const bool possible = path_.size() <= kMaxNameSize && least <= room && base::is_utf8(path_) &&
+                        path_.find('\0') == std::string::npos;
+  auto entry = possible ? to_metadata(tree_, id) : std::nullopt;
+  if (!entry || path_.size() + entry->value.size() > room) {
     drop_as(kind_name(tree_, id));
     return {};
   }
@@ -270,8 +279,20 @@ Status Walk::drop(NodeId id, bool inside) {
 }
 
 void Walk::drop_as(std::string_view kind) {
-  out_.dropped_leaves.push_back(fmt::format("{}: {}", escape_name(path_), kind));
-  meter_.add(sizeof(std::string) + out_.dropped_leaves.back().size());
+  if (out_.dropped_leaves.size() < kMaxListed) {
+    list_dropped(fmt::format("{}: {}", escape_name(path_), kind));
+  } else {
+    ++unlisted_;
+  }
+}
+
+void Walk::list_dropped(std::string line) {
+  if (out_.dropped_leaves.size() == kMaxListed) {
+    ++unlisted_;
+    return;
+  }
+  meter_.add(sizeof(std::string) + line.size());
+  out_.dropped_leaves.push_back(std::move(line));
 }
 
 // Different ways through the tree may spell one name.

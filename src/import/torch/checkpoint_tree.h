@@ -2,6 +2,7 @@
 // with dots, everything that is no tensor becomes metadata or is listed as dropped.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct NamedTensor {
 };
 
 struct Checkpoint {
-  std::vector<NamedTensor> tensors;     // in the pickle's order
+  std::deque<NamedTensor> tensors;      // in the pickle's order
   std::vector<MetadataEntry> metadata;  // under the full path from the top
   std::vector<std::string> dropped_leaves;
   std::vector<std::string> warnings;

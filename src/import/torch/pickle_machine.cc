@@ -75,6 +75,8 @@ class Machine {
   Result<NodeId> call(NodeId callable, NodeId args);
   Result<NodeId> make_dict(NodeId args);
   Result<NodeId> make_set(NodeId args);
+  Result<NodeId> only_argument(NodeId args) const;
+  Status append_pair(NodeId pair, std::vector<NodeId>& items) const;
   Status build();
 
   Bytes bytes_;
@@ -512,45 +514,57 @@ Result<NodeId> Machine::call(NodeId callable, NodeId args) {
 // OrderedDict() and Counter({...}) are what newer Pythons write, OrderedDict([[key, value], ...])
 // older ones, defaultdict(factory) all.
 Result<NodeId> Machine::make_dict(NodeId args) {
+  WPACK_ASSIGN(const NodeId source, only_argument(args));
   const NodeId dict = tree_.add_container(NodeKind::kDict);
-  for (const NodeId arg : tree_.tuple(args)) {
-    if (tree_.kind(arg) == NodeKind::kGlobal || tree_.kind(arg) == NodeKind::kNone) continue;
-    if (tree_.kind(arg) != NodeKind::kDict && tree_.kind(arg) != NodeKind::kList)
-      return bad(fmt::format("a dictionary is made from a {}", kind_name(tree_, arg)));
-    std::vector<NodeId> items;
-    ItemCursor cursor(tree_, arg);
-    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next()) {
-      if (tree_.kind(arg) == NodeKind::kDict) {
-        items.push_back(item);
-        continue;
-      }
-      const bool pair = tree_.kind(item) == NodeKind::kTuple || tree_.kind(item) == NodeKind::kList;
-      if (!pair) return bad("a dictionary is made from items that are no pairs");
-      ItemCursor of_pair(tree_, item);
-      const NodeId key = of_pair.next();
-      const NodeId value = key == kNoNode ? kNoNode : of_pair.next();
-      if (value == kNoNode || of_pair.next() != kNoNode || !is_hashable(tree_.kind(key)))
-        return bad("a dictionary is made from items that are no pairs");
-      items.push_back(key);
-      items.push_back(value);
-    }
-    tree_.append_items(dict, items);
+  if (source == kNoNode || tree_.kind(source) == NodeKind::kGlobal ||
+      tree_.kind(source) == NodeKind::kNone)
+    return dict;
+  std::vector<NodeId> items;
+  ItemCursor cursor(tree_, source);
+  if (tree_.kind(source) == NodeKind::kDict) {
+    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next()) items.push_back(item);
+  } else if (tree_.kind(source) == NodeKind::kList) {
+    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next())
+      WPACK_TRY(append_pair(item, items));
+  } else {
+    return bad(fmt::format("a dictionary is made from a {}", kind_name(tree_, source)));
   }
+  tree_.append_items(dict, items);
   return dict;
 }
 
 Result<NodeId> Machine::make_set(NodeId args) {
+  WPACK_ASSIGN(const NodeId source, only_argument(args));
   const NodeId set = tree_.add_container(NodeKind::kSet);
-  for (const NodeId arg : tree_.tuple(args)) {
-    const NodeKind kind = tree_.kind(arg);
-    if (kind != NodeKind::kList && kind != NodeKind::kTuple && kind != NodeKind::kSet)
-      return bad(fmt::format("a set is made from a {}", kind_name(tree_, arg)));
-    std::vector<NodeId> items;
-    ItemCursor cursor(tree_, arg);
-    for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next()) items.push_back(item);
-    tree_.append_items(set, items);
-  }
+  if (source == kNoNode) return set;
+  const NodeKind kind = tree_.kind(source);
+  if (kind != NodeKind::kList && kind != NodeKind::kTuple && kind != NodeKind::kSet)
+    return bad(fmt::format("a set is made from a {}", kind_name(tree_, source)));
+  std::vector<NodeId> items;
+  ItemCursor cursor(tree_, source);
+  for (NodeId item = cursor.next(); item != kNoNode; item = cursor.next()) items.push_back(item);
+  tree_.append_items(set, items);
   return set;
+}
+
+// Returns kNoNode where there is none.
+Result<NodeId> Machine::only_argument(NodeId args) const {
+  const auto all = tree_.tuple(args);
+  if (all.size() > 1) return bad(fmt::format("a container is made from {} values", all.size()));
+  return all.empty() ? kNoNode : all.front();
+}
+
+Status Machine::append_pair(NodeId pair, std::vector<NodeId>& items) const {
+  const NodeKind kind = tree_.kind(pair);
+  const Error no_pair = bad("a dictionary is made from items that are no pairs");
+  if (kind != NodeKind::kTuple && kind != NodeKind::kList) return no_pair;
+  ItemCursor cursor(tree_, pair);
+  const NodeId key = cursor.next();
+  const NodeId value = key == kNoNode ? kNoNode : cursor.next();
+  if (value == kNoNode || cursor.next() != kNoNode || !is_hashable(tree_.kind(key))) return no_pair;
+  items.push_back(key);
+  items.push_back(value);
+  return {};
 }
 
 // The state of a dictionary is its attributes (`_metadata` of every state_dict): not kept.

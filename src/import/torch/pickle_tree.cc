@@ -43,6 +43,7 @@ NodeId PickleTree::add(NodeKind kind, std::uint32_t count, std::uint64_t payload
 
 const NodeId* PickleTree::store(std::span<const NodeId> items) {
   if (items.empty()) return nullptr;
+  total_items_ += items.size();
   if (items.size() > arena_left_) {
     const std::size_t size = std::max(kArenaChunk, items.size());
     meter_->add(size * sizeof(NodeId));

@@ -62,6 +62,8 @@ class PickleTree {
 
   // Reading.
   [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+  // How many items all tuples, lists, dictionaries and sets have together.
+  [[nodiscard]] std::uint64_t total_items() const noexcept { return total_items_; }
   [[nodiscard]] NodeKind kind(NodeId id) const { return nodes_[id].kind; }
   [[nodiscard]] bool boolean(NodeId id) const { return nodes_[id].payload != 0; }
   [[nodiscard]] std::int64_t integer(NodeId id) const {
@@ -135,6 +137,7 @@ class PickleTree {
   std::vector<std::unique_ptr<NodeId[]>> arena_;
   std::size_t arena_left_ = 0;  // free numbers at the end of the last chunk
   NodeId* arena_next_ = nullptr;
+  std::uint64_t total_items_ = 0;
 };
 
 // Walks the items of a tuple, list, dictionary or set in their order. The tree must not grow

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMaxTorchRank = 64;
 constexpr std::size_t kMaxRank = 32;  // of a container
+constexpr std::size_t kMaxMetadataItems = 32;
+constexpr std::size_t kMaxKeySize = 1024;  // bytes
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMinGatheredLimit = std::uint64_t{1} << 30;
 constexpr int kMaxWrappers = 16;  // a parameter of a typed tensor of ...
@@ -182,7 +184,8 @@ Result<TensorView> TensorRebuilder::from_call(const Call& call) {
 // Metadata says that the bytes are not the values.
 Status TensorRebuilder::check_metadata(NodeId id) const {
   if (tree_.kind(id) == NodeKind::kNone) return {};
-  if (tree_.kind(id) != NodeKind::kDict) return bad("a tensor's metadata is no dictionary");
+  if (tree_.kind(id) != NodeKind::kDict || tree_.item_count(id) > kMaxMetadataItems)
+    return bad("a tensor's metadata is no small dictionary");
   ItemCursor cursor(tree_, id);
   for (NodeId key = cursor.next(); key != kNoNode; key = cursor.next()) {
     const NodeId value = cursor.next();
@@ -206,7 +209,8 @@ Result<TensorRebuilder::Storage> TensorRebuilder::resolve_storage(NodeId id) {
       tree_.global(parts[1]).info.role != GlobalRole::kStorageClass) {
     return bad(fmt::format("the storage class {} is not known", kind_name(tree_, parts[1])));
   }
-  if (tree_.kind(parts[2]) != NodeKind::kString) return bad("a storage's key is no string");
+  if (tree_.kind(parts[2]) != NodeKind::kString || tree_.text(parts[2]).size() > kMaxKeySize)
+    return bad("a storage's key is no short string");
   Storage storage;
   storage.dtype = tree_.global(parts[1]).info.dtype;
   if (is_quantised(storage.dtype)) {

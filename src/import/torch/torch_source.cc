@@ -88,7 +88,9 @@ class TorchSource final : public TensorSource {
   [[nodiscard]] Status check_version();
   [[nodiscard]] Status read_byte_order();
   [[nodiscard]] Result<std::string> read_small(const ZipMember& member);
-  [[nodiscard]] Status load_pickle(Bytes pickle, const SourceOptions& options, MemoryMeter& meter);
+  [[nodiscard]] Result<Checkpoint> flatten(Bytes pickle, const SourceOptions& options,
+                                           MemoryMeter& meter) const;
+  void describe(Checkpoint checkpoint);
   void add_tensor(NamedTensor tensor);
   void describe_file(const os::FileIdentity& identity, Bytes pickle);
 
@@ -128,8 +130,9 @@ Status TorchSource::load(const os::FileIdentity& identity, const SourceOptions& 
   meter.add(member.size);
   if (auto status = meter.check(); !status) return std::move(status).error().in(file_.label());
   WPACK_ASSIGN(const std::vector<std::byte> pickle, reader_.read_whole(member));
-  if (auto status = load_pickle(pickle, options, meter); !status)
-    return std::move(status).error().in(file_.label());
+  auto checkpoint = flatten(pickle, options, meter);
+  if (!checkpoint) return std::move(checkpoint).error().in(file_.label());
+  describe(*std::move(checkpoint));
   describe_file(identity, pickle);
   return {};
 }
@@ -166,19 +169,23 @@ Status TorchSource::read_byte_order() {
   return {};
 }
 
-Status TorchSource::load_pickle(Bytes bytes, const SourceOptions& options, MemoryMeter& meter) {
+// The tree of the pickle is gone before the description is built: either is large.
+Result<Checkpoint> TorchSource::flatten(Bytes bytes, const SourceOptions& options,
+                                        MemoryMeter& meter) const {
   auto pickle = read_pickle(bytes, meter);
   if (!pickle) return std::move(pickle).error().in("data.pkl");
   TensorRebuilder rebuilder(pickle->tree, archive_, options.max_expansion);
-  WPACK_ASSIGN(Checkpoint checkpoint,
-               flatten_checkpoint(pickle->tree, pickle->root, rebuilder, options.root, meter));
+  return flatten_checkpoint(pickle->tree, pickle->root, rebuilder, options.root, meter);
+}
+
+void TorchSource::describe(Checkpoint checkpoint) {
   description_.tensors.reserve(checkpoint.tensors.size());
   plans_.reserve(checkpoint.tensors.size());
-  for (NamedTensor& tensor : checkpoint.tensors) add_tensor(std::move(tensor));
+  for (; !checkpoint.tensors.empty(); checkpoint.tensors.pop_front())
+    add_tensor(std::move(checkpoint.tensors.front()));
   description_.metadata = std::move(checkpoint.metadata);
   description_.dropped_leaves = std::move(checkpoint.dropped_leaves);
   description_.warnings = std::move(checkpoint.warnings);
-  return {};
 }
 
 void TorchSource::add_tensor(NamedTensor tensor) {

@@ -362,7 +362,7 @@ const Refused kRefused[] = {
            .tuple()
            .persistent();
      },
-     "key is no string"},
+     "key is no short string"},
     {"a number as storage",
      [](auto& b) {
        rebuild(b, "_rebuild_tensor")
