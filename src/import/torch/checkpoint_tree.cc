@@ -245,9 +245,9 @@ void Walk::drop_attributes(NodeId id) {
 
 // Looks at sizes first: one long value may be shared by many leaves.
 Status Walk::add_metadata(NodeId id) {
-  const bool has_text =
-      tree_.kind(id) == NodeKind::kString || tree_.kind(id) == NodeKind::kBigInteger;
-  const std::size_t least = path_.size() + (has_text ? tree_.text(id).size() : 0);
+  std::size_t least = path_.size();
+  if (tree_.kind(id) == NodeKind::kString) least += tree_.text(id).size();
+  if (tree_.kind(id) == NodeKind::kBigInteger) least += 2 * tree_.text(id).size();  // in decimal
   const std::size_t room = kMaxMetadataSize - metadata_size_;
   const bool possible = path_.size() <= kMaxNameSize && least <= room && base::is_utf8(path_) &&
                         path_.find('\0') == std::string::npos;

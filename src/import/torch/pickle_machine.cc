@@ -137,6 +137,11 @@ Result<NodeId> Machine::pop() {
 
 Result<std::vector<NodeId>> Machine::pop_to_mark() {
   if (marks_.empty()) return bad("there is no mark on the stack");
+  // The items exist twice for a while: here and on the stack, then here and in the tree.
+  const std::uint64_t copied = (stack_.size() - marks_.back()) * sizeof(NodeId);
+  meter_.add(copied);
+  WPACK_TRY(meter_.check());
+  meter_.subtract(copied);
   const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
   std::vector<NodeId> items(begin, stack_.end());
   stack_.erase(begin, stack_.end());

@@ -238,6 +238,38 @@ TEST(CheckpointTreeTest, ReturnsAtMost64KiBOfMetadata) {
   EXPECT_EQ(source->description().dropped_leaves.back(), "huge: str");
 }
 
+TEST(CheckpointTreeTest, SurvivesMillionsOfSharedValues) {
+  // Two bytes in the pickle for each use of a long key, integer or string.
+  constexpr int kUses = 300'000;
+  const std::pair<const char*, std::string> values[] = {
+      {"integer", "\x8B" + std::string("\0\4\0\0", 4) + std::string(1024, '\x7F')},
+      {"string", PickleBuilder().string(std::string(60'000, 's')).unfinished().substr(2)},
+  };
+  for (const auto& [what, value] : values) {
+    SCOPED_TRACE(what);
+    PickleBuilder builder;
+    builder.raw(value).put(9).raw("0").empty_dict().weight("w").key("l").empty_list().mark();
+    for (int i = 0; i < kUses; ++i) builder.get(9);
+    builder.appends().close();
+    ASSERT_OK_AND_ASSIGN(const auto source, open_tree(builder));
+    const SourceDescription& description = source->description();
+    EXPECT_LT(description.metadata.size(), 64U);
+    EXPECT_EQ(description.dropped_leaves.size(), 100'001U);
+    EXPECT_EQ(description.dropped_leaves.back(),
+              "... and " + std::to_string(kUses - 100'000 - description.metadata.size()) +
+                  " more, not listed");
+  }
+}
+
+TEST(CheckpointTreeTest, RejectsOneLongKeySharedByMillionsOfItems) {
+  PickleBuilder builder;
+  builder.string(std::string(4000, 'k')).put(9).raw("0").empty_list().empty_list().append().put(8);
+  builder.raw("0").empty_dict().weight("w").open("d").mark();
+  for (int i = 0; i < 200'000; ++i) builder.get(9).get(8);
+  EXPECT_THAT(open_tree(builder.set_items().close()),
+              Fails(ErrorCode::kLimit, "flattening them would not end"));
+}
+
 TEST(CheckpointTreeTest, ListsEverythingElseAsDropped) {
   Tree tree;
   tree.weight("w").key("raw").bytes("ab").set_item().key("set").empty_set().set_item();
