@@ -67,6 +67,12 @@ TEST(CheckpointTreeTest, ReadsTheChosenRoot) {
   tree.weight("w").open("a").open("b.c").weight("v").close().weight("u").close();
   EXPECT_THAT(names(tree, "a"), ElementsAre("b.c.v", "u"));
   EXPECT_THAT(names(tree, "a.b.c"), ElementsAre("v"));
+  for (const bool longest_first : {false, true}) {
+    Tree dotted;
+    for (const bool is_longest : {longest_first, !longest_first})
+      dotted.open(is_longest ? "a.b" : "a").weight(is_longest ? "v" : "w").close();
+    EXPECT_THAT(names(dotted, "a.b"), ElementsAre("v"));
+  }
   EXPECT_THAT(names(tree, "."), ElementsAre("w", "a.b.c.v", "a.u"));
   EXPECT_THAT(names(Tree().open("encoder").weight("w").close(), "."), ElementsAre("encoder.w"));
 }
