@@ -117,7 +117,7 @@ class WPACK_EXPORT TensorSource {
 struct SourceOptions {
   // Dotted path of the dictionary of a PyTorch checkpoint whose tensors are wanted. Empty: the
   // whole tree if its top level holds tensors, else the only one of state_dict, model_state_dict,
-  // model, module, net, ema, params that does.
+  // model, module, net, ema, params that does. ".": the whole tree.
   std::string root = {};
   // A strided view with expanded (stride 0) dimensions may take at most this many times the bytes
   // of its storage; beyond it, the source is refused (kLimit).
