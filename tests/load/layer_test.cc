@@ -1,8 +1,10 @@
 // Layers: prefetch, acquire, readahead, release, and what goes wrong on the way.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "load/test_container.h"
@@ -227,6 +229,130 @@ TEST_F(FaultyLoadTest, ReportsAReaderThatCannotBeMade) {
                        load::open_container(path_, {.access = AccessMode::kRead}, engines));
   EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "no threads left"));
   EXPECT_THAT(container.tensor("a.1"), Fails(ErrorCode::kLimit, "no threads left"));
+}
+
+// A door that the first reader that is made (the worker's) waits at before it reports anything.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    waiting_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_; });
+  }
+  void wait_until_someone_waits() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_; });
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool waiting_ = false;
+  bool open_ = false;
+};
+
+class GatedReader final : public AsyncReader {
+ public:
+  GatedReader(std::unique_ptr<AsyncReader> reader, std::shared_ptr<Gate> gate)
+      : reader_(std::move(reader)), gate_(std::move(gate)) {}
+  [[nodiscard]] std::string_view name() const noexcept override { return "gated"; }
+  [[nodiscard]] ReadLimits limits() const noexcept override { return reader_->limits(); }
+  Result<std::size_t> submit(std::span<const ReadRequest> requests) override {
+    return reader_->submit(requests);
+  }
+  std::size_t poll(std::span<ReadCompletion> completions, std::size_t min_count) override {
+    gate_->pass();
+    return reader_->poll(completions, min_count);
+  }
+  void cancel() noexcept override { reader_->cancel(); }
+
+ private:
+  std::unique_ptr<AsyncReader> reader_;
+  std::shared_ptr<Gate> gate_;
+};
+
+// The worker has begun to prefetch layer 0 and stands at the gate.
+class BusyWorkerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    load::Engines engines = test_engines();
+    engines.make_reader = [gate = gate_, made = std::make_shared<std::atomic<int>>(
+                                             0)]() -> Result<std::unique_ptr<AsyncReader>> {
+      WPACK_ASSIGN(auto reader, make_pread_reader(1));
+      if ((*made)++ > 0) return reader;
+      return std::unique_ptr<AsyncReader>(std::make_unique<GatedReader>(std::move(reader), gate));
+    };
+    const std::string path = builder_.build(directory_.path() / "m.wpack");
+    auto container = load::open_container(
+        path, {.access = AccessMode::kRead, .readahead_layers = 0}, std::move(engines));
+    ASSERT_THAT(container, IsOk());
+    container_ = *std::move(container);
+    ASSERT_THAT(layer(0).prefetch(), IsOk());
+    gate_->wait_until_someone_waits();
+  }
+  void TearDown() override { gate_->open(); }
+
+  [[nodiscard]] Layer layer(std::uint32_t id) const { return container_->layer(id); }
+  [[nodiscard]] std::uint64_t size(std::uint32_t id) const { return layer(id).info().range.size(); }
+  [[nodiscard]] std::uint64_t prefetched() const { return container_->stats().prefetched_bytes; }
+
+  TempDir directory_;
+  ContainerBuilder builder_ = sample_builder();
+  std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  std::optional<Container> container_;
+};
+
+TEST_F(BusyWorkerTest, LetsAnAcquirePassWhatIsQueuedForReadahead) {
+  ASSERT_THAT(layer(1).prefetch(), IsOk());
+  ASSERT_THAT(layer(2).prefetch(), IsOk());
+  ASSERT_OK_AND_ASSIGN(const LayerView view, layer(2).acquire());
+  EXPECT_TRUE(holds(view.tensors()[0], builder_.oracle().at("layers.1.norm")));
+  EXPECT_EQ(container_->stats().read_bytes, size(2));
+  gate_->open();
+  EXPECT_TRUE(eventually([&] { return prefetched() == size(0) + size(1); }));
+}
+
+TEST_F(BusyWorkerTest, DropsAPrefetchThatHasNotStarted) {
+  ASSERT_THAT(layer(1).prefetch(), IsOk());
+  ASSERT_THAT(layer(2).prefetch(), IsOk());
+  layer(1).release();
+  gate_->open();
+  EXPECT_TRUE(eventually([&] { return prefetched() == size(0) + size(2); }));
+  EXPECT_EQ(container_->stats().read_bytes, size(0) + size(2));
+}
+
+TEST_F(BusyWorkerTest, WaitsForALayerThatIsBeingRead) {
+  std::optional<LayerView> view;
+  std::thread waiter([&] { view = layer(0).acquire().value(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  gate_->open();
+  waiter.join();
+  EXPECT_TRUE(holds(view->tensors()[0], builder_.oracle().at("embed.weight")));
+  EXPECT_EQ(container_->stats().read_bytes, size(0));
+}
+
+TEST_F(BusyWorkerTest, LetsALayerGoThatWasReleasedWhileItWasBeingRead) {
+  layer(0).release();
+  gate_->open();
+  ASSERT_TRUE(eventually([&] { return prefetched() == size(0); }));
+  ASSERT_THAT(layer(0).acquire(), IsOk());
+  EXPECT_EQ(container_->stats().read_bytes, 2 * size(0));
+}
+
+TEST_F(BusyWorkerTest, StopsReadingWhenTheContainerGoes) {
+  ASSERT_THAT(layer(1).prefetch(), IsOk());
+  std::thread opener([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    gate_->open();
+  });
+  container_.reset();
+  opener.join();
 }
 
 }  // namespace

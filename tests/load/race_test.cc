@@ -108,10 +108,7 @@ class Actor {
     return holds(held, builder_.oracle().at(name)) ? "" : "other bytes in " + name;
   }
 
-  template <typename Count>
-  std::uint32_t pick(Count count) {
-    return static_cast<std::uint32_t>(random_() % count);
-  }
+  std::uint32_t pick(std::size_t count) { return static_cast<std::uint32_t>(random_() % count); }
 
   Container container_;
   const ContainerBuilder& builder_;

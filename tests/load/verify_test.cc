@@ -134,7 +134,7 @@ TEST_F(VerifyTest, SaysWhichTensorsItCannotCheck) {
 
 TEST_F(VerifyTest, StopsAfterTheFaultsThatWereAskedFor) {
   const std::string path = build();
-  for (int i = 0; i < 5; ++i) flip_byte(path + "/00000.wps", 4096 + 65'536ULL * i);
+  for (std::uint64_t i = 0; i < 5; ++i) flip_byte(path + "/00000.wps", 4096 + 65'536 * i);
   ASSERT_OK_AND_ASSIGN(const VerifyReport report, verify(path, {.max_faults = 3}));
   EXPECT_EQ(report.faults.size(), 3U);
   ASSERT_OK_AND_ASSIGN(const VerifyReport all, verify(path));
