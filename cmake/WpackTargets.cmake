@@ -3,6 +3,10 @@
 add_library(wpack_flags INTERFACE)
 target_compile_features(wpack_flags INTERFACE cxx_std_20)
 target_compile_options(wpack_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # g++ 12 sees overlapping copies in `"text" + string`, where there are none (GCC bug 105651).
+  target_compile_options(wpack_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+endif()
 if(WPACK_WERROR)
   target_compile_options(wpack_flags INTERFACE -Werror)
 endif()
