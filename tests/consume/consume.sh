@@ -20,9 +20,10 @@ install_and_move() {
   if grep -rIlF -e "$first" -e "$build_dir" "$moved"; then
     fail "these installed files name the place where they were built or first installed"
   fi
-  for file in include/wpack/wpack.h share/doc/wpack/LICENSE; do
+  for file in include/wpack/wpack.h share/doc/wpack/LICENSE bin/wpack share/man/man1/wpack.1; do
     [ -e "$moved/$file" ] || fail "$file is not installed"
   done
+  "$moved/bin/wpack" --version
 }
 
 with_cmake() {
