@@ -58,12 +58,16 @@ class Pipeline {
   Result<PipelineResult> run() {
     WPACK_ASSIGN(std::thread hasher, os::start_thread([this] { hash_all(); }));
     Result<std::thread> writer = os::start_thread([this] { write_all(); });
-    if (!writer) fail(std::move(writer).error());
-    if (writer) read_all();
+    const bool writing = writer.has_value();
+    if (writing) {
+      read_all();
+    } else {
+      fail(writer.error());
+    }
     filled_.close();
-    wait_for_writer(writer.has_value());
+    wait_for_writer(writing);
     hasher.join();
-    if (writer) writer->join();
+    if (writing) writer->join();
     if (error_) return std::move(*error_);
     return std::move(result_);
   }

@@ -67,7 +67,7 @@ class Walk {
   Status drop(NodeId id, bool inside);
   void drop_as(std::string_view kind);
   void list_dropped(std::string line);
-  Status check_names() const;
+  [[nodiscard]] Status check_names() const;
   void warn_of_unknown_globals();
   bool append_to_path(const Frame& frame, const Child& child);
   [[nodiscard]] std::string_view name() const;

@@ -68,7 +68,9 @@ class TorchSource final : public TensorSource {
   [[nodiscard]] Status load(const os::FileIdentity& identity, const SourceOptions& options,
                             MemoryMeter& meter);
 
-  const SourceDescription& description() const noexcept override { return description_; }
+  [[nodiscard]] const SourceDescription& description() const noexcept override {
+    return description_;
+  }
   Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
   Status finish() override { return reader_.finish(); }
 
@@ -88,7 +90,7 @@ class TorchSource final : public TensorSource {
   [[nodiscard]] Status check_version();
   [[nodiscard]] Status read_byte_order();
   [[nodiscard]] Result<std::string> read_small(const ZipMember& member);
-  [[nodiscard]] Result<Checkpoint> flatten(Bytes pickle, const SourceOptions& options,
+  [[nodiscard]] Result<Checkpoint> flatten(Bytes bytes, const SourceOptions& options,
                                            MemoryMeter& meter) const;
   void describe(Checkpoint checkpoint);
   void add_tensor(NamedTensor tensor);
