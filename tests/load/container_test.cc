@@ -62,6 +62,15 @@ TEST_P(ContainerTest, SaysWhetherBytesAreMapped) {
   EXPECT_EQ(container.stats().mapping_refused, "");
 }
 
+TEST_P(ContainerTest, ChecksEveryPayloadByteAtOpenUnderFull) {
+  ASSERT_OK_AND_ASSIGN(const Container container, open(VerifyPolicy::kFull));
+  EXPECT_EQ(container.stats().verified_bytes, container.info().payload_bytes);
+  ASSERT_THAT(container.layer(1).acquire(), IsOk());
+  if (mapped()) {
+    EXPECT_EQ(container.stats().verified_bytes, container.info().payload_bytes);
+  }
+}
+
 TEST_P(ContainerTest, AlignsTensorsTo256Bytes) {
   ASSERT_OK_AND_ASSIGN(const Container container, open());
   for (const char* name : {"embed.weight", "layers.0.norm", "layers.0.up", "layers.0.bias"}) {
