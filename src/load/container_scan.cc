@@ -199,18 +199,20 @@ Result<std::uint64_t> ContainerScan::hash_chunk(ByteRange range, bool& damaged) 
   format::StreamHash stream(format::StreamHash::Width::k64);
   std::uint64_t at = range.begin;
   while (at < range.end) {
-    auto bytes = next_bytes(at, range.end - at);
-    if (!bytes) {
-      add_fault(std::move(bytes).error());
+    // What cannot be read counts as bytes of no meaning, so that the scan keeps its place.
+    Bytes bytes = Bytes(buffer_).first(std::min<std::uint64_t>(buffer_.size(), range.end - at));
+    if (auto next = next_bytes(at, range.end - at)) {
+      bytes = *next;
+    } else {
+      add_fault(std::move(next).error());
       damaged = true;
-      bytes = Bytes(buffer_).first(std::min<std::uint64_t>(buffer_.size(), range.end - at));
     }
-    hasher_.update(*bytes);
-    const bool whole = bytes->size() == range.size();
-    const std::uint64_t hash = whole ? format::hash64(*bytes) : 0;
-    if (!whole) stream.update(*bytes);
-    at += bytes->size();
-    WPACK_TRY(advance(bytes->size()));
+    hasher_.update(bytes);
+    const bool whole = bytes.size() == range.size();
+    const std::uint64_t hash = whole ? format::hash64(bytes) : 0;
+    if (!whole) stream.update(bytes);
+    at += bytes.size();
+    WPACK_TRY(advance(bytes.size()));
     if (whole) return hash;
   }
   return stream.digest64();
