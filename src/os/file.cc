@@ -175,11 +175,6 @@ void File::advise_sequential() const noexcept {
   (void)::posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
-void File::advise_will_need(std::uint64_t offset, std::uint64_t size) const noexcept {
-  (void)::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(size),
-                        POSIX_FADV_WILLNEED);
-}
-
 void File::advise_dont_need(std::uint64_t offset, std::uint64_t size) const noexcept {
   (void)::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(size),
                         POSIX_FADV_DONTNEED);

@@ -66,7 +66,6 @@ class File {
 
   // Hints for the page cache; they never fail.
   void advise_sequential() const noexcept;
-  void advise_will_need(std::uint64_t offset, std::uint64_t size) const noexcept;
   void advise_dont_need(std::uint64_t offset, std::uint64_t size) const noexcept;
 
  private:
