@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "import/torch/pickle_tree.h"
 #include "wpack/tensor_source.h"

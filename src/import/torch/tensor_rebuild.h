@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "import/torch/pickle_tree.h"

@@ -1,7 +1,9 @@
 // One entry of a zip archive's central directory, and its local header.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "import/torch/zip_archive.h"
 #include "wpack/error.h"
