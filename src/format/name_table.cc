@@ -91,16 +91,20 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
                  fmt::format("index lists {} {} names in {} slots for {} rows", by_name.size(),
                              what, slots.size(), count));
   }
+  std::string_view previous;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (by_name[i] >= count) {
+    const std::uint32_t row = by_name[i];
+    if (row >= count) {
       return Error(ErrorCode::kBadInput,
-                   fmt::format("index lists the missing {} {} by name", what, by_name[i]));
+                   fmt::format("index lists the missing {} {} by name", what, row));
     }
-    if (i > 0 && name_of(by_name[i - 1]) >= name_of(by_name[i])) {
+    const std::string_view name = name_of(row);
+    if (i > 0 && previous >= name) {
       return Error(ErrorCode::kBadInput,
                    fmt::format("index lists {} names out of order or twice at '{}'", what,
-                               escape_name(name_of(by_name[i]))));
+                               escape_name(name)));
     }
+    previous = name;
   }
   if (count > 0 && !(holds_each_row_once(count, slots) && every_slot_reachable(slots))) {
     return Error(ErrorCode::kBadInput,

@@ -306,6 +306,7 @@ Result<std::unique_ptr<TensorSource>> open_torch_zip(os::File file, const Source
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
   MemoryMeter meter;
   WPACK_ASSIGN(ZipArchive archive, ZipArchive::open(file, identity.size, meter));
+  file.advise_sequential();
   auto source =
       std::make_unique<TorchSource>(std::move(file), std::move(archive), identity, options);
   WPACK_TRY(source->load(identity, options, meter));
