@@ -7,6 +7,7 @@
 #include <set>
 
 #include "sources.h"
+#include "support/paths.h"
 
 namespace wpack::cli {
 namespace {
@@ -17,7 +18,7 @@ using testing::TempDir;
 // The files in `folder` of the test data that end in one of `extensions`, sorted.
 std::vector<std::string> fixtures(const char* folder, const std::set<std::string>& extensions) {
   std::vector<std::string> paths;
-  for (const auto& entry : fs::directory_iterator(fs::path(WPACK_TEST_DATA) / folder)) {
+  for (const auto& entry : fs::directory_iterator(testing::test_data() / folder)) {
     if (extensions.contains(entry.path().extension())) paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
@@ -70,7 +71,7 @@ TEST(FixtureTest, SurvivesEveryCommandWithEverySafetensorsFile) {
 }
 
 TEST(FixtureTest, SurvivesEveryCommandWithEveryCheckpoint) {
-  if (!fs::exists(fs::path(WPACK_TEST_DATA) / "torch")) GTEST_SKIP() << "no checkpoints here";
+  if (!fs::exists(testing::test_data() / "torch")) GTEST_SKIP() << "no checkpoints here";
   const TempDir directory;
   int used = 0;
   std::uint64_t tied = 0;

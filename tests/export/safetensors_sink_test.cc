@@ -4,6 +4,7 @@
 
 #include "export/memory_tensors.h"
 #include "export/safetensors_layout.h"
+#include "support/paths.h"
 #include "support/result_matchers.h"
 
 namespace wpack::exporting {
@@ -13,7 +14,7 @@ using testing::Fails;
 using testing::IsOk;
 using testing::TempDir;
 
-const std::string kFixtures = std::string(WPACK_TEST_DATA) + "/safetensors/";
+const std::string kFixtures = testing::test_data() / "safetensors/";
 
 std::vector<MemoryTensor> read_tensors(TensorSource& source) {
   std::vector<MemoryTensor> tensors;

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 #include "wpack/pack.h"
@@ -22,7 +23,7 @@ using ::testing::HasSubstr;
 using testing::IsOk;
 using testing::TempDir;
 
-const std::string kData = WPACK_TEST_DATA;
+const std::string kData = testing::test_data();
 
 Status pack_file(const std::string& from, const std::string& to) {
   WPACK_ASSIGN(const auto source, open_tensor_source(from));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
 #include "wpack/types.h"
 
 namespace wpack {
@@ -25,7 +26,7 @@ std::vector<std::string> cells_of(const std::string& line) {
 
 // The rows of the table of element types: number, name, safetensors, torch, bits.
 std::vector<std::vector<std::string>> documented_types() {
-  std::ifstream in(std::string(WPACK_SOURCE_DIR) + "/format/REGISTRY.md");
+  std::ifstream in(testing::source_directory() / "format/REGISTRY.md");
   std::vector<std::vector<std::string>> rows;
   bool inside = false;
   for (std::string line; std::getline(in, line);) {

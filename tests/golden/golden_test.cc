@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 #include "wpack/pack.h"
@@ -19,7 +20,7 @@ using testing::IsOk;
 using testing::read_file;
 using testing::TempDir;
 
-const std::filesystem::path kGoldens = std::filesystem::path(WPACK_SOURCE_DIR) / "tests/golden";
+const std::filesystem::path kGoldens = testing::source_directory() / "tests/golden";
 
 std::map<std::string, std::string> files_of(const std::filesystem::path& container) {
   std::map<std::string, std::string> files;
@@ -45,8 +46,7 @@ TEST(GoldenTest, IsWrittenAgainByteForByte) {
   ASSERT_GE(goldens.size(), 4U);
   for (const auto& [name, source_name] : goldens) {
     const TempDir directory;
-    ASSERT_OK_AND_ASSIGN(const auto source,
-                         open_tensor_source(std::string(WPACK_TEST_DATA "/") + source_name));
+    ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(testing::test_data() / source_name));
     ASSERT_THAT(pack(*source, directory.file("new.wpack")), IsOk());
     EXPECT_TRUE(files_of(directory.path() / "new.wpack") == files_of(kGoldens / name)) << name;
   }
@@ -62,7 +62,7 @@ TEST(GoldenTest, ListsEveryGoldenContainer) {
 // The dump of SPEC section 11: bytes by file and offset.
 std::map<std::string, std::map<std::size_t, char>> dumped_bytes() {
   std::map<std::string, std::map<std::size_t, char>> files;
-  std::ifstream in(std::string(WPACK_SOURCE_DIR) + "/format/SPEC.md");
+  std::ifstream in(testing::source_directory() / "format/SPEC.md");
   std::string file;
   bool inside = false;
   for (std::string line; std::getline(in, line);) {

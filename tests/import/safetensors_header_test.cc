@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -288,8 +289,8 @@ TEST(SafetensorsHeaderTest, ReportsTheOffsetOfWhatItRefuses) {
 // A changed byte may leave a valid header (a letter of a name), never a crash, and never a tensor
 // whose bytes lie outside the payload.
 TEST(SafetensorsHeaderTest, SurvivesEveryChangedByte) {
-  const std::string file = testing::read_file(std::string(WPACK_TEST_DATA) +
-                                              "/safetensors/one_entry_metadata.safetensors");
+  const std::string file =
+      testing::read_file(testing::test_data() / "safetensors/one_entry_metadata.safetensors");
   const std::size_t size =
       static_cast<unsigned char>(file[0]) + std::size_t{256} * static_cast<unsigned char>(file[1]);
   const std::string header = file.substr(8, size);

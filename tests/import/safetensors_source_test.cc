@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "import/safetensors_bytes.h"
+#include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -17,7 +18,7 @@ using testing::IsOk;
 using testing::safetensors_file;
 using testing::TempDir;
 
-const std::string kFixtures = std::string(WPACK_TEST_DATA) + "/safetensors/";
+const std::string kFixtures = testing::test_data() / "safetensors/";
 const std::string kPair = R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
                           R"("b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}})";
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "import/torch/checkpoint_file.h"
+#include "support/paths.h"
 
 namespace wpack {
 namespace {
@@ -19,7 +20,7 @@ using testing::Fails;
 using testing::IsOk;
 using testing::read_tensor;
 
-const std::filesystem::path kFolder = std::filesystem::path(WPACK_TEST_DATA) / "torch";
+const std::filesystem::path kFolder = testing::test_data() / "torch";
 
 struct Fixture {
   std::string file;
