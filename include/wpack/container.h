@@ -15,6 +15,8 @@
 // Tensor stay valid until the last handle to them is gone.
 // Thread safety: every member function that is not an assignment or a destructor may be called
 // from several threads at once, on one handle or on copies.
+// Open files: the container's directory, and shards while they are read; up to a quarter of
+// RLIMIT_NOFILE, at most 256, are kept open for the next use. Mapped shards need none.
 // Changing a published container: never in place. Shards are checked for size and identity at
 // first use; if a shard is truncated later, touching a mapped view of the lost pages raises
 // SIGBUS, as with any mapping. Replacing a container by `wpack pack --force` is safe: handles keep

@@ -39,10 +39,10 @@ class BlockReader::Batch {
     while (in_flight_ > 0) (void)poll();
   }
 
-  void add(const CheckedShard& shard, const ExtentRun& run, const std::shared_ptr<Block>& block) {
+  void add(const OpenShard& file, const ExtentRun& run, const std::shared_ptr<Block>& block) {
     for (const ByteRange piece : split_into_pieces(run.range, kPieceSize)) {
       const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
-      pieces_.push_back({&shard.file, block.get(), piece, out, false});
+      pieces_.push_back({file, block.get(), piece, out, false});
     }
     for (std::uint32_t i = 0; i < run.count; ++i) blocks_.push_back(block);
   }
@@ -62,7 +62,7 @@ class BlockReader::Batch {
 
  private:
   struct Piece {
-    const os::File* file;
+    OpenShard file;
     const Block* block;
     ByteRange range;
     MutableBytes out;
@@ -160,8 +160,9 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   Batch batch(*this, lease.reader(), extents);
   for (const ExtentRun& run : plan_runs(index_.file.index, extents)) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
+    WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
     WPACK_ASSIGN(const auto block, allocate(run));
-    batch.add(*shard, run, block);
+    batch.add(file, run, block);
   }
   WPACK_TRY(batch.run(stop));
   return batch.take_blocks();

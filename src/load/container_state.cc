@@ -127,8 +127,9 @@ Result<std::vector<std::byte>> ContainerState::read_attachment(
                              index_.label, escape_name(index().name_of(attachment)), extent.codec));
   }
   WPACK_ASSIGN(const load::CheckedShard* shard, shards_.use(extent.shard));
+  WPACK_ASSIGN(const load::OpenShard file, shards_.file(*shard));
   std::vector<std::byte> bytes(extent.stored_size);
-  WPACK_TRY(shard->file.read_exact(extent.offset, bytes));
+  WPACK_TRY(file->read_exact(extent.offset, bytes));
   counters_.read_bytes += bytes.size();
   for (std::uint32_t i = 0; i < extent.chunk_count; ++i) {
     const format::ChunkRow chunk = index().chunks()[extent.chunk_first + i];

@@ -59,7 +59,7 @@ Status LayerReader::populate(const std::vector<Piece>& pieces, StopFlag stop) co
     if (stop != nullptr && stop->load(std::memory_order_relaxed))
       return Error(ErrorCode::kCancelled, "reading was cancelled");
     if (Status status = piece.shard->region.populate(piece.range); !status)
-      return std::move(status).error().in(piece.shard->file.label());
+      return std::move(status).error().in(index_.shard_label(piece.shard->number));
   }
   return {};
 }
@@ -70,8 +70,9 @@ void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {
   const auto shard = shards_.use(row.shard);
   if (!shard) return;
   if ((*shard)->mapped) (*shard)->region.dont_need({row.begin, row.end});
-  if (pages == ReleasePages::kPageCache)
-    (*shard)->file.advise_dont_need(row.begin, row.end - row.begin);
+  if (pages != ReleasePages::kPageCache) return;
+  if (const auto file = shards_.file(**shard))
+    (*file)->advise_dont_need(row.begin, row.end - row.begin);
 }
 
 Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent,
@@ -83,7 +84,7 @@ Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent
       row.offset + (std::uint64_t{chunks.first} << row.chunk_log2),
       row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
   if (Status status = shard.region.populate(stored); !status)
-    return std::move(status).error().in(shard.file.label());
+    return std::move(status).error().in(index_.shard_label(shard.number));
   return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));
 }
 

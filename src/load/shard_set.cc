@@ -6,11 +6,16 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "os/resource_limits.h"
 
 namespace wpack::load {
 namespace {
 
-constexpr std::uint32_t kShardsOpenedFirst = 16;
+constexpr std::uint64_t kShardsOpenedFirst = 16;
+
+// A quarter of what the process may open is left to wpack, within these bounds.
+constexpr std::uint64_t kOpenAtLeast = 4;
+constexpr std::uint64_t kOpenAtMost = 256;
 
 }  // namespace
 
@@ -30,13 +35,15 @@ Result<format::Envelope> read_envelope(const os::File& file) {
 }
 
 ShardSet::ShardSet(const OpenedIndex& index, AccessMode access)
-    : index_(index), access_(access), slots_(index.file.index.shards().size()) {}
+    : index_(index),
+      access_(access),
+      open_limit_(std::clamp(os::open_file_limit() / 4, kOpenAtLeast, kOpenAtMost)),
+      slots_(index.file.index.shards().size()) {}
 
 Status ShardSet::open_first() {
   const std::lock_guard lock(mutex_);
-  for (std::uint32_t i = 0; i < slots_.size() && i < kShardsOpenedFirst; ++i) {
-    WPACK_ASSIGN(slots_[i].opened, open(i));
-  }
+  const std::uint64_t count = std::min<std::uint64_t>(open_limit_, kShardsOpenedFirst);
+  for (std::uint32_t i = 0; i < slots_.size() && i < count; ++i) WPACK_TRY(open(i));
   return {};
 }
 
@@ -49,46 +56,75 @@ Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
   if (const CheckedShard* shard = slot.checked.load(std::memory_order_acquire)) return shard;
   const std::lock_guard lock(mutex_);
   if (slot.owner == nullptr) {
-    if (!slot.opened.valid()) {
-      WPACK_ASSIGN(slot.opened, open(number));
-    }
-    WPACK_ASSIGN(slot.owner, check(number, slot.opened));
+    WPACK_TRY(check(number));
+    auto shard = std::make_unique<CheckedShard>();
+    shard->number = number;
+    WPACK_TRY(map(*shard));
+    slot.owner = std::move(shard);
     slot.checked.store(slot.owner.get(), std::memory_order_release);
   }
   return slot.owner.get();
 }
 
-Result<os::File> ShardSet::open(std::uint32_t number) const {
-  return os::File::open_read_at(index_.directory, format::shard_file_name(number),
-                                index_.shard_label(number));
+Result<OpenShard> ShardSet::file(const CheckedShard& shard) {
+  const std::lock_guard lock(mutex_);
+  WPACK_TRY(check(shard.number));
+  return slots_[shard.number].file;
 }
 
-Result<std::unique_ptr<CheckedShard>> ShardSet::check(std::uint32_t number, os::File& file) {
-  const format::ShardRow row = index_.file.index.shards()[number];
-  WPACK_ASSIGN(const format::Envelope envelope, read_envelope(file));
-  Status same = format::check_shard_envelope(envelope, index_.file.envelope, number, row);
-  if (!same) return std::move(same).error().in(file.label());
-  auto shard = std::make_unique<CheckedShard>();
-  shard->file = std::move(file);
-  if (Status status = map(*shard, envelope.file_size); !status) {
-    file = std::move(shard->file);
-    return std::move(status).error().in(file.label());
+Status ShardSet::open(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  slot.used_at = ++clock_;
+  if (slot.file != nullptr) return {};
+  if (open_count_ >= open_limit_) close_least_recently_used();
+  WPACK_ASSIGN(os::File file,
+               os::File::open_read_at(index_.directory, format::shard_file_name(number),
+                                      index_.shard_label(number)));
+  slot.file = std::make_shared<const os::File>(std::move(file));
+  slot.file_is_right = false;
+  ++open_count_;
+  return {};
+}
+
+void ShardSet::close_least_recently_used() {
+  Slot* oldest = nullptr;
+  for (Slot& slot : slots_) {
+    if (slot.file != nullptr && (oldest == nullptr || slot.used_at < oldest->used_at))
+      oldest = &slot;
   }
-  return shard;
+  if (oldest == nullptr) return;
+  oldest->file.reset();
+  --open_count_;
 }
 
-Status ShardSet::map(CheckedShard& shard, std::uint64_t size) {
+Status ShardSet::check(std::uint32_t number) {
+  WPACK_TRY(open(number));
+  Slot& slot = slots_[number];
+  if (slot.file_is_right) return {};
+  const format::ShardRow row = index_.file.index.shards()[number];
+  WPACK_ASSIGN(const format::Envelope envelope, read_envelope(*slot.file));
+  Status same = format::check_shard_envelope(envelope, index_.file.envelope, number, row);
+  if (!same) return std::move(same).error().in(slot.file->label());
+  slot.file_is_right = true;
+  return {};
+}
+
+Status ShardSet::map(CheckedShard& shard) {
   if (access_ == AccessMode::kRead) return {};
-  auto region = os::MappedRegion::map(shard.file.fd(), size);
+  Slot& slot = slots_[shard.number];
+  const std::uint64_t size = index_.file.index.shards()[shard.number].file_size;
+  auto region = os::MappedRegion::map(slot.file->fd(), size);
   if (region) {
     shard.region = *std::move(region);
     shard.mapped = true;
     mapped_bytes_ += size;
+    slot.file.reset();  // the mapping holds it
+    --open_count_;
     return {};
   }
-  if (access_ == AccessMode::kMap) return std::move(region).error();
-  if (mapping_refused_.empty())
-    mapping_refused_ = std::move(region).error().in(shard.file.label()).message();
+  Error refused = std::move(region).error().in(slot.file->label());
+  if (access_ == AccessMode::kMap) return refused;
+  if (mapping_refused_.empty()) mapping_refused_ = refused.message();
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace wpack::load {
 
 // A shard that is the one the index names. Immutable.
 struct CheckedShard {
-  os::File file;
+  std::uint32_t number = 0;
   os::MappedRegion region;
   bool mapped = false;  // else its bytes are read
 
@@ -26,6 +26,8 @@ struct CheckedShard {
   // change of a mapped index can cause.
   [[nodiscard]] Bytes view(std::uint64_t offset, std::uint64_t size) const noexcept;
 };
+
+using OpenShard = std::shared_ptr<const os::File>;
 
 // Thread safety: all functions, from several threads at once.
 class ShardSet {
@@ -41,24 +43,36 @@ class ShardSet {
   // Errors: kIo, kBadInput, kIntegrity, kUnsupportedHost (it must be mapped, and cannot).
   [[nodiscard]] Result<const CheckedShard*> use(std::uint32_t number);
 
+  // Returns the file of a shard that is in use, open for as long as the pointer is kept. The set
+  // keeps a few open besides (mapped shards need none); another one is opened and checked again.
+  // Errors: kIo, kBadInput, kIntegrity.
+  [[nodiscard]] Result<OpenShard> file(const CheckedShard& shard);
+
   [[nodiscard]] std::uint64_t mapped_bytes() const;
   // Why a shard is read though it might have been mapped; empty if that never happened.
   [[nodiscard]] std::string mapping_refused() const;
 
  private:
   struct Slot {
-    os::File opened;  // until it is checked
+    OpenShard file;              // may be null
+    std::uint64_t used_at = 0;   // of `file`, on clock_
+    bool file_is_right = false;  // `file` is the shard that the index names
     std::unique_ptr<const CheckedShard> owner;
     std::atomic<const CheckedShard*> checked{nullptr};
   };
 
-  [[nodiscard]] Result<os::File> open(std::uint32_t number) const;
-  [[nodiscard]] Result<std::unique_ptr<CheckedShard>> check(std::uint32_t number, os::File& file);
-  [[nodiscard]] Status map(CheckedShard& shard, std::uint64_t size);
+  // All with mutex_ held.
+  [[nodiscard]] Status open(std::uint32_t number);
+  [[nodiscard]] Status check(std::uint32_t number);
+  [[nodiscard]] Status map(CheckedShard& shard);
+  void close_least_recently_used();
 
   const OpenedIndex& index_;
   const AccessMode access_;
+  const std::uint64_t open_limit_;  // files kept open for later uses
   mutable std::mutex mutex_;
+  std::uint64_t clock_ = 0;  // uses of files
+  std::uint64_t open_count_ = 0;
   std::vector<Slot> slots_;
   std::uint64_t mapped_bytes_ = 0;
   std::string mapping_refused_;
