@@ -10,42 +10,57 @@
 namespace wpack::cli {
 namespace {
 
-std::string with_length(const Json& header) {
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');
-  std::string file;
-  for (int shift = 0; shift < 64; shift += 8) {
-    file += static_cast<char>((text.size() >> shift) & 0xFFU);
+// A header of entries that are appended as text: nlohmann's ordered object looks at every key
+// before it takes another one.
+class Header {
+ public:
+  void add(const std::string& key, const Json& value) {
+    text_ += (text_.empty() ? '{' : ',') + Json(key).dump() + ':' + value.dump();
   }
-  return file + text;
-}
+
+  // The front of a safetensors file, up to its payload.
+  [[nodiscard]] std::string file() const {
+    std::string text = (text_.empty() ? "{" : text_) + '}';
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    std::string file;
+    for (int shift = 0; shift < 64; shift += 8) {
+      file += static_cast<char>((text.size() >> shift) & 0xFFU);
+    }
+    return file + text;
+  }
+
+ private:
+  std::string text_;
+};
 
 }  // namespace
 
 std::string safetensors_file(const std::vector<TensorSpec>& tensors,
                              const std::vector<std::pair<std::string, std::string>>& metadata) {
-  Json header = Json::object();
-  for (const auto& [key, value] : metadata) header["__metadata__"][key] = value;
+  Header header;
+  Json entries = Json::object();
+  for (const auto& [key, value] : metadata) entries[key] = value;
+  if (!entries.empty()) header.add("__metadata__", entries);
   std::string payload;
   for (const TensorSpec& tensor : tensors) {
     const std::size_t begin = payload.size();
     payload += tensor.bytes;
-    header[tensor.name] = {{"dtype", tensor.dtype},
-                           {"shape", tensor.shape},
-                           {"data_offsets", {begin, payload.size()}}};
+    header.add(tensor.name, {{"dtype", tensor.dtype},
+                             {"shape", tensor.shape},
+                             {"data_offsets", {begin, payload.size()}}});
   }
-  return with_length(header) + payload;
+  return header.file() + payload;
 }
 
 std::string safetensors_header(std::size_t count, std::uint64_t nbytes) {
-  Json header = Json::object();
+  Header header;
   for (std::size_t i = 0; i < count; ++i) {
-    header["model.layers." + std::to_string(i) + ".weight"] = {
-        {"dtype", "F32"},
-        {"shape", {nbytes / 4}},
-        {"data_offsets", {i * nbytes, (i + 1) * nbytes}}};
+    header.add("model.layers." + std::to_string(i) + ".weight",
+               {{"dtype", "F32"},
+                {"shape", {nbytes / 4}},
+                {"data_offsets", {i * nbytes, (i + 1) * nbytes}}});
   }
-  return with_length(header);
+  return header.file();
 }
 
 std::string noise(std::size_t size, std::uint32_t seed) {

@@ -13,8 +13,9 @@ namespace wpack::testing {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "wpack-test-XXXXXX").string();
+  TempDir() : TempDir(std::filesystem::temp_directory_path()) {}
+  explicit TempDir(const std::filesystem::path& parent) {
+    std::string pattern = (parent / "wpack-test-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
     path_ = pattern;
   }
@@ -23,6 +24,14 @@ class TempDir {
   ~TempDir() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
+  }
+
+  // Where there is a file system in memory, one on it: for tests of many files, whose time would
+  // go into waiting for the disk.
+  [[nodiscard]] static TempDir in_memory() {
+    const std::filesystem::path memory = "/dev/shm";
+    return TempDir(std::filesystem::is_directory(memory) ? memory
+                                                         : std::filesystem::temp_directory_path());
   }
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
