@@ -41,18 +41,18 @@ bool every_slot_reachable(const RowView<NameSlotRow>& slots) {
   return true;
 }
 
-// True if the slots hold each of the rows [0, count) exactly once.
-bool holds_each_row_once(std::uint32_t count, const RowView<NameSlotRow>& slots) {
-  std::vector<bool> seen(count, false);
+// True if the slots hold each row exactly once, under the hash of its name (`hashes`, by row).
+bool holds_each_row_once(std::span<const std::uint32_t> hashes, const RowView<NameSlotRow>& slots) {
+  std::vector<bool> seen(hashes.size(), false);
   std::uint32_t used = 0;
   for (std::uint32_t at = 0; at < slots.size(); ++at) {
-    const std::uint32_t row = slots[at].row;
+    const auto [hash, row] = slots[at];
     if (row == kNone) continue;
-    if (row >= count || seen[row]) return false;
+    if (row >= hashes.size() || seen[row] || hash != hashes[row]) return false;
     seen[row] = true;
     ++used;
   }
-  return used == count;
+  return used == hashes.size();
 }
 
 }  // namespace
@@ -91,6 +91,7 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
                  fmt::format("index lists {} {} names in {} slots for {} rows", by_name.size(),
                              what, slots.size(), count));
   }
+  std::vector<std::uint32_t> hashes(count);
   std::string_view previous;
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t row = by_name[i];
@@ -105,8 +106,9 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
                                escape_name(name)));
     }
     previous = name;
+    hashes[row] = name_hash(name);
   }
-  if (count > 0 && !(holds_each_row_once(count, slots) && every_slot_reachable(slots))) {
+  if (count > 0 && !(holds_each_row_once(hashes, slots) && every_slot_reachable(slots))) {
     return Error(ErrorCode::kBadInput,
                  fmt::format("index has a name table in which a {} cannot be found", what));
   }

@@ -90,6 +90,17 @@ TEST_F(NameTableTest, RejectsSlotsThatLoseARow) {
   FAIL() << "row 17 is in no slot";
 }
 
+// The row keeps its slot, which is reachable from where the false hash says.
+TEST_F(NameTableTest, RejectsSlotsWithTheHashOfAnotherName) {
+  for (NameSlotRow& slot : table_.slots) {
+    if (slot.row != 17) continue;
+    slot.hash += 0x10000;
+    EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
+    return;
+  }
+  FAIL() << "row 17 is in no slot";
+}
+
 TEST_F(NameTableTest, RejectsATableWithoutAnEmptySlot) {
   for (NameSlotRow& slot : table_.slots) slot.row = 1;
   EXPECT_THAT(check(), Fails(ErrorCode::kBadInput, "cannot be found"));
