@@ -53,6 +53,11 @@ Result<Index> Index::parse(Bytes bytes, std::shared_ptr<const void> owner) {
   const fbs::Index* root = fbs::GetIndex(data);
   if (root->created() != 0)
     return Error(ErrorCode::kBadInput, "index has a time of creation, which is reserved");
+  // The verifier looks at the alignment of a vector's length alone, and rows are copied out; but
+  // dimensions are handed out as they lie there.
+  if (root->dims()->size() != 0 &&
+      reinterpret_cast<std::uintptr_t>(root->dims()->Data()) % alignof(std::uint64_t) != 0)
+    return Error(ErrorCode::kBadInput, "index: the dimensions are not aligned to 8 bytes");
 
   Index index;
   index.owner_ = std::move(owner);

@@ -6,6 +6,8 @@
 #include <functional>
 #include <ostream>
 
+#include "base/align.h"
+#include "base/little_endian.h"
 #include "format/index_builder.h"
 #include "support/result_matchers.h"
 #include "support/sample_index.h"
@@ -215,6 +217,36 @@ TEST(IndexParseTest, RejectsBytesThatAreNoFlatBuffer) {
   const std::vector<std::byte> zeros(64);
   EXPECT_THAT(Index::parse(zeros, nullptr), Fails(ErrorCode::kBadInput, "WPK1 FlatBuffer"));
   EXPECT_THAT(Index::parse({}, nullptr), Fails(ErrorCode::kBadInput, "too short"));
+}
+
+// Points the root table's vector of dimensions at `at` of the FlatBuffer.
+void move_dims(std::vector<std::byte>& bytes, std::size_t at) {
+  constexpr std::size_t kDimsEntry = 4 + 4 * 2;  // of the vtable: field number 4
+  const std::size_t root = base::load_le<std::uint32_t>(bytes.data());
+  const std::size_t vtable = root - base::load_le<std::uint32_t>(&bytes[root]);
+  const std::size_t field = root + base::load_le<std::uint16_t>(&bytes[vtable + kDimsEntry]);
+  base::store_le(&bytes[field], static_cast<std::uint32_t>(at - field));
+}
+
+TEST(IndexParseTest, RejectsDimensionsThatAreNotAligned) {
+  auto bytes = *build_index(sample_contents());
+  const std::size_t at = base::align_up(bytes.size(), 8);
+  bytes.resize(at + 16);
+  base::store_le<std::uint32_t>(&bytes[at], 1);  // one dimension, 4 bytes behind a multiple of 8
+  move_dims(bytes, at);
+  EXPECT_THAT(Index::parse(bytes, nullptr), Fails(ErrorCode::kBadInput, "not aligned to 8 bytes"));
+  base::store_le<std::uint32_t>(&bytes[at + 4], 1);  // one at a multiple of 8
+  move_dims(bytes, at + 4);
+  EXPECT_THAT(Index::parse(bytes, nullptr), Fails(ErrorCode::kBadInput, "in their place"));
+}
+
+// FlatBuffers aligns no vector that is empty.
+TEST(IndexParseTest, AcceptsEmptyDimensionsAnywhere) {
+  for (std::size_t size = 1; size <= 8; ++size) {
+    IndexContents contents;
+    contents.producer = std::string(size, 'p');
+    EXPECT_THAT(parse(contents), IsOk()) << size;
+  }
 }
 
 TEST(IndexParseTest, SurvivesEveryTruncationAndEveryChangedByte) {
