@@ -1,7 +1,7 @@
 // Packing: a TensorSource becomes a container.
 //
 // Determinism: the same source, options and wpack version give the same bytes, on any processor.
-// Memory: about 32 MiB of buffers plus the index, whatever the size of the source.
+// Memory: up to about 32 MiB of buffers plus the index, whatever the size of the source.
 #pragma once
 
 #include <cstdint>

@@ -31,7 +31,7 @@ struct Piece {
 };
 
 struct Batch {
-  std::vector<std::byte> buffer = std::vector<std::byte>(kBufferSize);
+  std::vector<std::byte> buffer;  // of Pipeline::buffer_size_ bytes from its first use
   std::uint64_t fill = 0;
   std::vector<Piece> pieces;
 
@@ -48,7 +48,8 @@ class Pipeline {
         plan_(plan),
         options_(options),
         work_(make_work_list(source.description(), plan)),
-        writer_(directory, label, options.chunk_log2) {
+        writer_(directory, label, options.chunk_log2),
+        buffer_size_(std::min(kBufferSize, size_of(work_))) {
     result_.extent_of.assign(plan.tensors.size(), format::kNone);
     result_.hash_of.assign(plan.tensors.size(), format::hash64({}));
     result_.attachments.assign(source.description().attachments.size(), format::kNone);
@@ -56,6 +57,8 @@ class Pipeline {
   }
 
   Result<PipelineResult> run() {
+    // What fits into one buffer is done sooner than threads are started.
+    if (size_of(work_) <= kBufferSize) return run_alone();
     WPACK_ASSIGN(std::thread hasher, os::start_thread([this] { hash_all(); }));
     Result<std::thread> writer = os::start_thread([this] { write_all(); });
     const bool writing = writer.has_value();
@@ -73,6 +76,22 @@ class Pipeline {
   }
 
  private:
+  static std::uint64_t size_of(const WorkList& work) {
+    std::uint64_t size = 0;
+    for (const WorkItem& item : work.items) size += item.size;
+    return size;
+  }
+
+  // One stage after the other, on the calling thread.
+  Result<PipelineResult> run_alone() {
+    read_all();
+    filled_.close();
+    hash_all();
+    write_all();
+    if (error_) return std::move(*error_);
+    return std::move(result_);
+  }
+
   // The first failure of any stage wins; closing the queues ends the other stages.
   void fail(Error error) {
     const std::lock_guard lock(error_mutex_);
@@ -102,12 +121,12 @@ class Pipeline {
       for (std::uint64_t offset = 0; offset < item.size;) {
         if (batch == nullptr) batch = take_free_batch();
         if (batch == nullptr) return;
-        const std::uint64_t size = std::min(item.size - offset, kBufferSize - batch->fill);
+        const std::uint64_t size = std::min(item.size - offset, buffer_size_ - batch->fill);
         if (Status status = read_piece(i, offset, size, *batch); !status)
           return fail(std::move(status).error());
         offset += size;
         done_bytes_ += item.is_attachment ? 0 : size;
-        if (batch->fill < kBufferSize) continue;
+        if (batch->fill < buffer_size_) continue;
         if (!filled_.push(batch) || !report_progress()) return;
         batch = nullptr;
       }
@@ -119,6 +138,7 @@ class Pipeline {
   Batch* take_free_batch() {
     for (;;) {
       if (const auto batch = free_.pop_for(kProgressInterval)) {
+        (*batch)->buffer.resize(buffer_size_);
         (*batch)->fill = 0;
         (*batch)->pieces.clear();
         return *batch;
@@ -229,6 +249,7 @@ class Pipeline {
   const PackOptions& options_;
   const WorkList work_;
   ShardWriter writer_;
+  const std::uint64_t buffer_size_;
   PipelineResult result_;
   std::size_t next_layer_ = 0;
   std::uint64_t done_bytes_ = 0;

@@ -1,5 +1,6 @@
 // The three stages that turn a planned source into shard files: the calling thread reads, one
-// thread hashes, one thread writes. A fixed set of buffers goes round between them.
+// thread hashes, one thread writes. A fixed set of buffers goes round between them. A source that
+// fits into one buffer is read, hashed and written by the calling thread alone.
 #pragma once
 
 #include <cstdint>

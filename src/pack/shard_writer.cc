@@ -163,7 +163,8 @@ Result<std::optional<std::uint32_t>> ShardWriter::find_equal(const ContentMap& c
 }
 
 Result<bool> ShardWriter::equals_pending(const ExtentRow& extent) {
-  compare_buffers_.resize(2 * kCompareSize);
+  const std::uint64_t piece = std::min(kCompareSize, extent_size_);
+  compare_buffers_.resize(std::max<std::size_t>(compare_buffers_.size(), 2 * piece));
   os::File older;
   if (extent.shard != written_.shards.size()) {
     const std::string name = format::shard_file_name(extent.shard);
@@ -171,10 +172,10 @@ Result<bool> ShardWriter::equals_pending(const ExtentRow& extent) {
                  os::File::open_read_at(directory_, name, fmt::format("{}/{}", label_, name)));
   }
   const os::File& file = older.valid() ? older : shard_;
-  for (std::uint64_t done = 0; done < extent_size_; done += kCompareSize) {
-    const std::uint64_t size = std::min(kCompareSize, extent_size_ - done);
+  for (std::uint64_t done = 0; done < extent_size_; done += piece) {
+    const std::uint64_t size = std::min(piece, extent_size_ - done);
     const MutableBytes mine = MutableBytes(compare_buffers_).first(size);
-    const MutableBytes theirs = MutableBytes(compare_buffers_).subspan(kCompareSize, size);
+    const MutableBytes theirs = MutableBytes(compare_buffers_).subspan(piece, size);
     WPACK_TRY(shard_.read_exact(extent_offset_ + done, mine));
     WPACK_TRY(file.read_exact(extent.offset + done, theirs));
     if (std::memcmp(mine.data(), theirs.data(), size) != 0) return false;

@@ -73,6 +73,16 @@ void add_varied_model(MemorySource& source) {
   source.add_view("head.weight", 0, 0, DType::kU8, {3'000'001});
 }
 
+// Small enough to be packed without threads.
+void add_small_model(MemorySource& source) {
+  source.add("embed.weight", pattern_bytes(70'000, 1));
+  source.add("h.0.norm", pattern_bytes(512, 2), DType::kF32, {128});
+  source.add("h.0.norm_again", pattern_bytes(512, 2), DType::kF32, {128});
+  source.add("h.1.empty", {}, DType::kF32, {0, 7});
+  source.add_view("head.weight", 0, 0, DType::kU8, {70'000});
+}
+constexpr std::array kModels = {add_varied_model, add_small_model};
+
 std::vector<std::string> names_in(const TempDir& directory) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
@@ -91,6 +101,16 @@ TEST(PackTest, WritesEveryTensorByteForByte) {
   EXPECT_EQ(report.alias_count, 1U);
   EXPECT_EQ(report.layer_count, 4U);
   EXPECT_EQ(names_in(directory), std::vector<std::string>{"m.wpack"});
+}
+
+TEST(PackTest, WritesAModelThatFitsIntoOneBufferByteForByte) {
+  const TempDir directory;
+  MemorySource source;
+  add_small_model(source);
+  ASSERT_OK_AND_ASSIGN(const PackReport report, pack(source, directory.file("m.wpack")));
+  ASSERT_OK_AND_ASSIGN(const Packed packed, read_container(directory.path() / "m.wpack"));
+  expect_same_tensors(packed, source);
+  EXPECT_EQ(report.shared_bytes, 512U);
 }
 
 TEST(PackTest, GivesTheSameBytesEveryTime) {
@@ -187,19 +207,22 @@ TEST(PackTest, RejectsNamesThatAreThereTwiceAndLeavesNothing) {
   EXPECT_TRUE(names_in(directory).empty());
 }
 
+void expect_failure_of_read(void (*add_model)(MemorySource&), std::size_t failing) {
+  const TempDir directory;
+  MemorySource source;
+  add_model(source);
+  source.on_read = [&](std::size_t index, std::uint64_t) -> Status {
+    if (index < failing) return {};
+    return Error(ErrorCode::kIo, "model.mem: read failed");
+  };
+  EXPECT_THAT(pack(source, directory.file("m.wpack")),
+              Fails(ErrorCode::kIo, "model.mem: read failed"));
+  EXPECT_TRUE(names_in(directory).empty());
+}
+
 TEST(PackTest, ReturnsTheSourcesFailureAndLeavesNothing) {
-  for (const std::size_t failing : {0U, 2U, 5U}) {
-    const TempDir directory;
-    MemorySource source;
-    add_varied_model(source);
-    source.on_read = [&](std::size_t index, std::uint64_t) -> Status {
-      if (index < failing) return {};
-      return Error(ErrorCode::kIo, "model.mem: read failed");
-    };
-    EXPECT_THAT(pack(source, directory.file("m.wpack")),
-                Fails(ErrorCode::kIo, "model.mem: read failed"));
-    EXPECT_TRUE(names_in(directory).empty());
-  }
+  for (const std::size_t failing : {0U, 2U, 5U}) expect_failure_of_read(add_varied_model, failing);
+  for (const std::size_t failing : {0U, 2U}) expect_failure_of_read(add_small_model, failing);
 }
 
 TEST(PackTest, PublishesNothingWhenTheSourceTurnsOutBadAtItsEnd) {
@@ -211,21 +234,24 @@ TEST(PackTest, PublishesNothingWhenTheSourceTurnsOutBadAtItsEnd) {
   EXPECT_TRUE(names_in(directory).empty());
 }
 
+void expect_cancelled_after(void (*add_model)(MemorySource&), int calls) {
+  const TempDir directory;
+  MemorySource source;
+  add_model(source);
+  int seen = 0;
+  PackOptions options;
+  options.progress = [&](const Progress& progress) {
+    EXPECT_LE(progress.done_bytes, progress.total_bytes);
+    return seen++ < calls;
+  };
+  EXPECT_THAT(pack(source, directory.file("m.wpack"), options),
+              Fails(ErrorCode::kCancelled, "cancelled"));
+  EXPECT_TRUE(names_in(directory).empty());
+}
+
 TEST(PackTest, StopsWhenItIsCancelledAndLeavesNothing) {
-  for (const int calls : {0, 1, 2}) {
-    const TempDir directory;
-    MemorySource source;
-    add_varied_model(source);
-    int seen = 0;
-    PackOptions options;
-    options.progress = [&](const Progress& progress) {
-      EXPECT_LE(progress.done_bytes, progress.total_bytes);
-      return seen++ < calls;
-    };
-    EXPECT_THAT(pack(source, directory.file("m.wpack"), options),
-                Fails(ErrorCode::kCancelled, "cancelled"));
-    EXPECT_TRUE(names_in(directory).empty());
-  }
+  for (const auto add_model : kModels)
+    for (const int calls : {0, 1, 2}) expect_cancelled_after(add_model, calls);
 }
 
 TEST(PackTest, ReportsAFileSizeLimitAndLeavesNothing) {
