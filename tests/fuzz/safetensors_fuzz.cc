@@ -53,8 +53,9 @@ void require_same_as_document(const SafetensorsHeader& header, std::string_view 
     require(found != document.end(), "a tensor has an entry");
     require(found->at("shape") == Document(tensor.shape), "a shape is the entry's");
     require(found->at("dtype") == dtype_name(tensor.dtype), "a type is the entry's");
-    require(found->at("data_offsets") == Document({header.begins[i], header.begins[i] + tensor.nbytes}),
-            "a place is the entry's");
+    require(
+        found->at("data_offsets") == Document({header.begins[i], header.begins[i] + tensor.nbytes}),
+        "a place is the entry's");
   }
   if (metadata == 0 || document.at("__metadata__").is_null()) {
     require(header.metadata.empty(), "metadata comes from __metadata__");
