@@ -345,8 +345,11 @@ Status IndexValidator::check_metadata() const {
     end += std::uint64_t{entry.key_size} + entry.value_size;
     if (!placed || end > index_.metadata_text_.size())
       return broken("metadata entry {} is out of place", i);
-    if (!base::is_utf8(index_.key_of(entry)) || !base::is_utf8(index_.value_of(entry)))
+    const std::string_view key = index_.key_of(entry);
+    if (!base::is_utf8(key) || !base::is_utf8(index_.value_of(entry)))
       return broken("metadata entry {} is not UTF-8", i);
+    if (key.find('\0') != std::string_view::npos)
+      return broken("metadata entry {} has a NUL character in its key", i);
   }
   if (end != index_.metadata_text_.size())
     return broken("{} bytes of metadata belong to nothing", index_.metadata_text_.size() - end);

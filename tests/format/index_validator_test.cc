@@ -189,6 +189,8 @@ const Break kSideBreaks[] = {
     {"MetadataKeyTooLong", [](auto& c) { c.metadata[0].key = std::string(4097, 'k'); },
      "metadata entry 0 is out of place"},
     {"MetadataReserved", [](auto& c) { c.metadata[0].row.reserved_b = 1; }, "out of place"},
+    {"MetadataKeyHoldsNul", [](auto& c) { c.metadata[0].key = std::string(1, '\0'); },
+     "entry 0 has a NUL character in its key"},
     {"MetadataNotUtf8", [](auto& c) { c.metadata[0].value = "\xff"; }, "entry 0 is not UTF-8"},
     {"ProducerNotUtf8", [](auto& c) { c.producer = "\xff"; }, "producer and source format"},
 };
