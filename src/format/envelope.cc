@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/little_endian.h"
+#include "base/zero_bytes.h"
 #include "format/checksum.h"
 #include "wpack/version.h"
 
@@ -35,10 +36,6 @@ constexpr std::size_t kZerosBegin = 96;
 constexpr std::size_t kHashAt = kEnvelopeSize - 8;
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
-
-bool all_zero(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
-}
 
 Status check_version(std::uint16_t major, std::uint16_t minor) {
   const bool same = major == kFormatMajor && (kFormatMajor != 0 || minor == kFormatMinor);
@@ -133,8 +130,8 @@ Result<Envelope> decode_envelope(Bytes first_page, std::uint64_t actual_file_siz
         fmt::format("envelope has the unknown file kind {}", static_cast<unsigned>(envelope.kind)));
   }
   const bool reserved_zero =
-      all_zero(first_page.subspan(kKindAt + 1, kIncompatibleAt - kKindAt - 1)) &&
-      all_zero(first_page.subspan(kZerosBegin, kHashAt - kZerosBegin));
+      base::all_zero(first_page.subspan(kKindAt + 1, kIncompatibleAt - kKindAt - 1)) &&
+      base::all_zero(first_page.subspan(kZerosBegin, kHashAt - kZerosBegin));
   const bool shard_hash_zero = envelope.kind == FileKind::kIndex || envelope.data_hash == 0;
   if (load_le<std::uint32_t>(&first_page[kEnvelopeSizeAt]) != kEnvelopeSize || !reserved_zero ||
       !shard_hash_zero) {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/align.h"
-#include "base/little_endian.h"
+#include "base/zero_bytes.h"
 #include "format/checksum.h"
 #include "wpack/text.h"
 #include "wpack/version.h"
@@ -36,8 +36,7 @@ Result<IndexFile> parse_index_file(Bytes file, std::shared_ptr<const void> owner
   const Bytes flatbuffer = file.subspan(envelope.data.begin, envelope.data.size());
   if (hash64(flatbuffer) != envelope.data_hash)
     return Error(ErrorCode::kIntegrity, "index is damaged: its checksum does not match");
-  const Bytes padding = file.subspan(envelope.data.end);
-  if (!std::ranges::all_of(padding, [](std::byte byte) { return byte == std::byte{0}; }))
+  if (!base::all_zero(file.subspan(envelope.data.end)))
     return Error(ErrorCode::kIntegrity, "index is damaged: its padding is not zero");
   WPACK_ASSIGN(Index index, Index::parse(flatbuffer, std::move(owner)));
   if (index.shards().size() != envelope.shard_count) {
