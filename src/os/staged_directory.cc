@@ -147,7 +147,10 @@ Status StagedDirectory::make_locked_directory() {
         ::openat(parent_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     const bool locked = directory.valid() && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0 &&
                         still_there(parent_, name, directory);
-    if (!locked) continue;
+    if (!locked) {
+      ::unlinkat(parent_.get(), name.c_str(), AT_REMOVEDIR);
+      continue;
+    }
     directory_ = std::move(directory);
     staging_name_ = name;
     return {};

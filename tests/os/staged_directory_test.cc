@@ -1,7 +1,9 @@
 #include "os/staged_directory.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -112,6 +114,21 @@ TEST(StagedDirectoryTest, RefusesAMissingParentAndNamelessTargets) {
               Fails(ErrorCode::kIo, "open directory failed"));
   EXPECT_THAT(StagedDirectory::create("/", std::nullopt),
               Fails(ErrorCode::kInvalidArgument, "names no new directory"));
+}
+
+// The directory can be made, but no descriptor is left to open it with.
+TEST(StagedDirectoryTest, LeavesNothingWhereItCannotOpenWhatItMade) {
+  const TempDir parent;
+  const UniqueFd next(::open("/", O_RDONLY | O_CLOEXEC));
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
+  rlimit small = old;
+  small.rlim_cur = static_cast<rlim_t>(next.get()) + 2;  // one more: for the parent directory
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
+  const auto staged = StagedDirectory::create(parent.file("m.wpack"), std::nullopt);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
+  EXPECT_THAT(staged, Fails(ErrorCode::kIo, "temporary directory"));
+  EXPECT_TRUE(entries(parent).empty());
 }
 
 }  // namespace
