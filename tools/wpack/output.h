@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 class Output {
  public:
   void print(std::string_view text) { text_ += text; }
+  // What was printed since it was last written. Valid until something is printed.
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
 
   // Prints a JSON object whose first member is "schema". Text that is not UTF-8 (a path, never a
   // name) is printed with replacement characters.
