@@ -18,7 +18,8 @@ namespace wpack::exporting {
 namespace {
 
 constexpr std::size_t kLengthSize = 8;
-constexpr std::size_t kMaxHeaderSize = 100'000'000;  // of the format
+constexpr std::size_t kMaxHeaderSize = 100'000'000;              // of the format
+constexpr std::uint64_t kMaxDimension = std::uint64_t{1} << 53;  // exact in every JSON reader
 constexpr std::string_view kMetadataKey = "__metadata__";
 
 // The order in which the reference library writes element types.
@@ -51,6 +52,9 @@ Status check_tensor(const ExportTensor& tensor) {
     return tensor_error(
         tensor.name, fmt::format("safetensors has no element type {}", dtype_name(tensor.dtype)));
   }
+  // Only beside a dimension of 0.
+  if (std::ranges::any_of(tensor.shape, [](std::uint64_t size) { return size > kMaxDimension; }))
+    return tensor_error(tensor.name, "safetensors cannot hold a dimension of more than 2^53");
   const auto count = element_count(tensor.shape);
   if (!count || *count % 8 * dtype->bits % 8 != 0)
     return tensor_error(tensor.name, "its elements do not end at a byte, as safetensors wants it");

@@ -115,6 +115,10 @@ TEST(SafetensorsLayoutTest, RejectsWhatTheFormatCannotExpress) {
               Fails(ErrorCode::kBadInput, "keeps this name for metadata"));
   EXPECT_THAT(plan_one({.name = "w", .dtype = DType::kF4, .shape = {3}, .bytes = "xx"}),
               Fails(ErrorCode::kBadInput, "do not end at a byte"));
+  constexpr std::uint64_t kLargest = std::uint64_t{1} << 53;
+  EXPECT_THAT(plan_one({.name = "w", .shape = {0, kLargest}}), IsOk());
+  EXPECT_THAT(plan_one({.name = "w", .shape = {0, kLargest + 1}}),
+              Fails(ErrorCode::kBadInput, "tensor \"w\": safetensors cannot hold a dimension"));
   EXPECT_THAT(plan_one({.name = "w\xff", .shape = {0}}), Fails(ErrorCode::kBadInput, "not UTF-8"));
   const std::vector<MetadataEntry> metadata = {{.key = "k", .value = "\xff"}};
   EXPECT_THAT(plan_safetensors({{}, metadata}), Fails(ErrorCode::kBadInput, "metadata \"k\""));

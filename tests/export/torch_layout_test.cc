@@ -92,6 +92,13 @@ TEST(TorchLayoutTest, RejectsElementTypesOfNewerContainers) {
               Fails(ErrorCode::kBadInput, "tensor \"\\x1b\""));
 }
 
+TEST(TorchLayoutTest, RejectsDimensionsThatPyTorchCannotCount) {
+  constexpr std::uint64_t kTooLarge = std::uint64_t{1} << 63;
+  EXPECT_THAT(plan({{.name = "w", .dtype = DType::kF32, .shape = {0, kTooLarge - 1}}}), IsOk());
+  EXPECT_THAT(plan({{.name = "w", .dtype = DType::kF32, .shape = {0, kTooLarge}}}),
+              Fails(ErrorCode::kBadInput, "tensor \"w\": a PyTorch checkpoint cannot hold a dim"));
+}
+
 MetadataEntry entry(const std::string& key, const std::string& value, MetadataType type) {
   return {.key = key, .value = value, .type = type, .origin = MetadataOrigin::kCheckpoint};
 }
