@@ -202,12 +202,16 @@ bool can_hold(const DTypeInfo& info, bool torch) {
   return torch ? exporting::torch_can_hold(info.dtype) : info.safetensors;
 }
 
-// safetensors has no sub-byte tensor that ends inside a byte, and neither format all types.
+// safetensors has no sub-byte tensor that ends inside a byte; neither format has all types, or all
+// the dimensions that may stand beside a 0.
 bool can_be_unpacked(const Container& container, bool torch) {
   for (std::uint32_t id = 0; id < container.tensor_count(); ++id) {
     const TensorInfo tensor = container.tensor_info(id);
     const DTypeInfo* info = find_dtype(tensor.dtype);
     if (info == nullptr || !can_hold(*info, torch)) return false;
+    const std::uint64_t largest = std::uint64_t{1} << (torch ? 63U : 53U);
+    for (const std::uint64_t size : tensor.shape)
+      if (size > largest - (torch ? 1 : 0)) return false;
     if (!torch && *element_count(tensor.shape) * info->bits % 8 != 0) return false;
     if (!torch && tensor.name == "__metadata__") return false;
   }
