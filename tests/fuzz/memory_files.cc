@@ -27,8 +27,8 @@ constexpr std::string_view kRoot = "/memory";
 
 struct Node {
   bool directory = false;
-  std::vector<std::byte> bytes;
-  std::map<std::string, std::shared_ptr<Node>, std::less<>> entries;
+  std::vector<std::byte> bytes = {};
+  std::map<std::string, std::shared_ptr<Node>, std::less<>> entries = {};
   ino_t number = 0;
   std::int64_t changes = 0;
   int locked_by = -1;
