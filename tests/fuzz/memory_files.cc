@@ -1,15 +1,10 @@
 #include "memory_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/types.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,10 +14,13 @@
 #include <optional>
 #include <string_view>
 
+#include "memory_calls.h"
+
 namespace wpack::fuzz {
 namespace {
 
 constexpr int kFirstDescriptor = 1 << 20;  // above any of the system's
+
 constexpr std::string_view kRoot = "/memory";
 
 struct Node {
@@ -33,6 +31,7 @@ struct Node {
   std::int64_t changes = 0;
   int locked_by = -1;
 };
+
 using NodePointer = std::shared_ptr<Node>;
 
 struct Mapping {
@@ -66,14 +65,6 @@ Files& files() {
   return *all;
 }
 
-bool is_ours(int descriptor) { return descriptor >= kFirstDescriptor; }
-
-bool is_ours(int directory, std::string_view path) {
-  if (path.starts_with('/'))
-    return path.starts_with(kRoot) && (path.size() == kRoot.size() || path[kRoot.size()] == '/');
-  return is_ours(directory);
-}
-
 int fail(int error) {
   errno = error;
   return -1;
@@ -88,7 +79,7 @@ bool injected(Files& all) {
 
 Node* node_of(Files& all, int descriptor) {
   const auto at = static_cast<std::size_t>(descriptor - kFirstDescriptor);
-  return is_ours(descriptor) && at < all.open.size() ? all.open[at].get() : nullptr;
+  return memory::is_ours(descriptor) && at < all.open.size() ? all.open[at].get() : nullptr;
 }
 
 NodePointer make_node(Files& all, bool directory) {
@@ -139,6 +130,40 @@ int add_descriptor(Files& all, NodePointer node) {
   return kFirstDescriptor + at;
 }
 
+void fill_status(const Node& node, struct stat* status) {
+  *status = {};
+  status->st_mode = node.directory ? S_IFDIR | 0777 : S_IFREG | 0666;
+  status->st_size = static_cast<off_t>(node.bytes.size());
+  status->st_ino = node.number;
+  status->st_dev = 1;
+  status->st_nlink = 1;
+  status->st_mtim.tv_nsec = node.changes;
+  status->st_ctim.tv_nsec = node.changes;
+}
+
+OpenDirectory* find_directory(Files& all, const void* stream) {
+  const auto found = std::ranges::find(all.directories, stream,
+                                       [](const auto& directory) { return directory.get(); });
+  return found == all.directories.end() ? nullptr : found->get();
+}
+
+NodePointer node_at(Files& all, const std::string& path) {
+  const auto place = find_place(all, -1, path);
+  return place ? find_node(all, *place, -1) : nullptr;
+}
+
+}  // namespace
+
+namespace memory {
+
+bool is_ours(int descriptor) { return descriptor >= kFirstDescriptor; }
+
+bool is_ours(int directory, std::string_view path) {
+  if (path.starts_with('/'))
+    return path.starts_with(kRoot) && (path.size() == kRoot.size() || path[kRoot.size()] == '/');
+  return is_ours(directory);
+}
+
 int open_node(int directory, const char* path, int flags) {
   Files& all = files();
   const std::lock_guard lock(all.mutex);
@@ -166,17 +191,6 @@ int close_descriptor(int descriptor) {
   if (node->locked_by == descriptor) node->locked_by = -1;
   all.open[static_cast<std::size_t>(descriptor - kFirstDescriptor)] = nullptr;
   return 0;
-}
-
-void fill_status(const Node& node, struct stat* status) {
-  *status = {};
-  status->st_mode = node.directory ? S_IFDIR | 0777 : S_IFREG | 0666;
-  status->st_size = static_cast<off_t>(node.bytes.size());
-  status->st_ino = node.number;
-  status->st_dev = 1;
-  status->st_nlink = 1;
-  status->st_mtim.tv_nsec = node.changes;
-  status->st_ctim.tv_nsec = node.changes;
 }
 
 ssize_t write_node(int descriptor, const void* bytes, std::size_t size, off_t offset) {
@@ -323,18 +337,69 @@ bool is_mapped(const void* address) {
   });
 }
 
-OpenDirectory* find_directory(Files& all, const void* stream) {
-  const auto found = std::ranges::find(all.directories, stream,
-                                       [](const auto& directory) { return directory.get(); });
-  return found == all.directories.end() ? nullptr : found->get();
+int status_of(int descriptor, struct stat* status) {
+  Files& all = files();
+  const std::lock_guard lock(all.mutex);
+  const Node* node = node_of(all, descriptor);
+  if (node == nullptr) return fail(EBADF);
+  fill_status(*node, status);
+  return 0;
 }
 
-NodePointer node_at(Files& all, const std::string& path) {
-  const auto place = find_place(all, -1, path);
-  return place ? find_node(all, *place, -1) : nullptr;
+int status_at(int directory, const char* path, struct stat* status) {
+  Files& all = files();
+  const std::lock_guard lock(all.mutex);
+  const auto place = find_place(all, directory, path);
+  const NodePointer node = place ? find_node(all, *place, directory) : nullptr;
+  if (node == nullptr) return fail(ENOENT);
+  fill_status(*node, status);
+  return 0;
 }
 
-}  // namespace
+void fill_random(void* out, std::size_t size) {
+  Files& all = files();
+  const std::lock_guard lock(all.mutex);
+  ++all.random;
+  std::memset(out, 0, size);
+  std::memcpy(out, &all.random, std::min(size, sizeof all.random));
+}
+
+DIR* open_stream(int descriptor) {
+  Files& all = files();
+  const std::lock_guard lock(all.mutex);
+  auto directory = std::make_unique<OpenDirectory>();
+  directory->descriptor = descriptor;
+  for (const auto& [name, node] : node_of(all, descriptor)->entries)
+    directory->names.push_back(name);
+  all.directories.push_back(std::move(directory));
+  return reinterpret_cast<DIR*>(all.directories.back().get());
+}
+
+std::optional<dirent*> read_stream(DIR* stream) {
+  Files& all = files();
+  const std::lock_guard lock(all.mutex);
+  OpenDirectory* directory = find_directory(all, stream);
+  if (directory == nullptr) return std::nullopt;
+  if (directory->next == directory->names.size()) return nullptr;
+  const std::string& name = directory->names[directory->next++];
+  (void)std::snprintf(directory->entry.d_name, sizeof directory->entry.d_name, "%s", name.c_str());
+  return &directory->entry;
+}
+
+std::optional<int> close_stream(DIR* stream) {
+  Files& all = files();
+  int descriptor = -1;
+  {
+    const std::lock_guard lock(all.mutex);
+    const OpenDirectory* directory = find_directory(all, stream);
+    if (directory == nullptr) return std::nullopt;
+    descriptor = directory->descriptor;
+    std::erase_if(all.directories, [&](const auto& each) { return each.get() == directory; });
+  }
+  return close_descriptor(descriptor);
+}
+
+}  // namespace memory
 
 std::size_t reset_memory_files() {
   Files& all = files();
@@ -391,168 +456,3 @@ bool memory_call_failed() {
 }
 
 }  // namespace wpack::fuzz
-
-// The linker sends calls of `f` to __wrap_f, and calls of __real_f to the system's.
-// NOLINTBEGIN(bugprone-reserved-identifier)
-extern "C" {
-
-using wpack::fuzz::is_ours;
-
-#define WRAP(result, name, ...)      \
-  result __real_##name(__VA_ARGS__); \
-  result __wrap_##name(__VA_ARGS__); \
-  result __wrap_##name(__VA_ARGS__)
-
-int __real_openat(int directory, const char* path, int flags, ...);
-int __wrap_openat(int directory, const char* path, int flags, ...);
-int __wrap_openat(int directory, const char* path, int flags, ...) {
-  if (is_ours(directory, path)) return wpack::fuzz::open_node(directory, path, flags);
-  std::va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;
-  va_end(arguments);
-  return __real_openat(directory, path, flags, mode);
-}
-
-WRAP(int, close, int fd) {
-  return is_ours(fd) ? wpack::fuzz::close_descriptor(fd) : __real_close(fd);
-}
-
-WRAP(int, fstat, int fd, struct stat* status) {
-  if (!is_ours(fd)) return __real_fstat(fd, status);
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  const std::lock_guard lock(all.mutex);
-  const wpack::fuzz::Node* node = wpack::fuzz::node_of(all, fd);
-  if (node == nullptr) return wpack::fuzz::fail(EBADF);
-  wpack::fuzz::fill_status(*node, status);
-  return 0;
-}
-
-WRAP(int, fstatat, int directory, const char* path, struct stat* status, int flags) {
-  if (!is_ours(directory, path)) return __real_fstatat(directory, path, status, flags);
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  const std::lock_guard lock(all.mutex);
-  const auto place = wpack::fuzz::find_place(all, directory, path);
-  const auto node = place ? wpack::fuzz::find_node(all, *place, directory) : nullptr;
-  if (node == nullptr) return wpack::fuzz::fail(ENOENT);
-  wpack::fuzz::fill_status(*node, status);
-  return 0;
-}
-
-WRAP(ssize_t, pread, int fd, void* out, size_t size, off_t offset) {
-  return is_ours(fd) ? wpack::fuzz::read_node(fd, out, size, offset)
-                     : __real_pread(fd, out, size, offset);
-}
-
-WRAP(ssize_t, pwrite, int fd, const void* bytes, size_t size, off_t offset) {
-  return is_ours(fd) ? wpack::fuzz::write_node(fd, bytes, size, offset)
-                     : __real_pwrite(fd, bytes, size, offset);
-}
-
-WRAP(int, ftruncate, int fd, off_t size) {
-  return is_ours(fd) ? wpack::fuzz::truncate_node(fd, size) : __real_ftruncate(fd, size);
-}
-
-WRAP(int, fallocate, int fd, int mode, off_t offset, off_t size) {
-  return is_ours(fd) ? wpack::fuzz::acknowledge(fd) : __real_fallocate(fd, mode, offset, size);
-}
-
-WRAP(int, fsync, int fd) { return is_ours(fd) ? wpack::fuzz::acknowledge(fd) : __real_fsync(fd); }
-
-WRAP(int, posix_fadvise, int fd, off_t offset, off_t size, int advice) {
-  return is_ours(fd) ? 0 : __real_posix_fadvise(fd, offset, size, advice);
-}
-
-WRAP(int, sync_file_range, int fd, off_t offset, off_t size, unsigned flags) {
-  return is_ours(fd) ? 0 : __real_sync_file_range(fd, offset, size, flags);
-}
-
-WRAP(int, mkdirat, int directory, const char* path, mode_t mode) {
-  return is_ours(directory, path) ? wpack::fuzz::make_directory(directory, path)
-                                  : __real_mkdirat(directory, path, mode);
-}
-
-WRAP(int, renameat2, int from_directory, const char* from, int to_directory, const char* to,
-     unsigned flags) {
-  return is_ours(from_directory, from)
-             ? wpack::fuzz::rename_node(from_directory, from, to_directory, to, flags)
-             : __real_renameat2(from_directory, from, to_directory, to, flags);
-}
-
-WRAP(int, renameat, int from_directory, const char* from, int to_directory, const char* to) {
-  return is_ours(from_directory, from)
-             ? wpack::fuzz::rename_node(from_directory, from, to_directory, to, 0)
-             : __real_renameat(from_directory, from, to_directory, to);
-}
-
-WRAP(int, unlinkat, int directory, const char* path, int flags) {
-  return is_ours(directory, path) ? wpack::fuzz::unlink_node(directory, path, flags)
-                                  : __real_unlinkat(directory, path, flags);
-}
-
-WRAP(int, flock, int fd, int operation) {
-  return is_ours(fd) ? wpack::fuzz::lock_node(fd) : __real_flock(fd, operation);
-}
-
-WRAP(void*, mmap, void* address, size_t size, int protection, int flags, int fd, off_t offset) {
-  return is_ours(fd) ? wpack::fuzz::map_node(fd, size)
-                     : __real_mmap(address, size, protection, flags, fd, offset);
-}
-
-WRAP(int, munmap, void* address, size_t size) {
-  return wpack::fuzz::unmap_node(address) ? 0 : __real_munmap(address, size);
-}
-
-WRAP(int, madvise, void* address, size_t size, int advice) {
-  return wpack::fuzz::is_mapped(address) ? 0 : __real_madvise(address, size, advice);
-}
-
-// The same numbers for the same input.
-WRAP(ssize_t, getrandom, void* out, size_t size, unsigned flags) {
-  (void)flags;
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  const std::lock_guard lock(all.mutex);
-  ++all.random;
-  std::memset(out, 0, size);
-  std::memcpy(out, &all.random, std::min(size, sizeof all.random));
-  return static_cast<ssize_t>(size);
-}
-
-WRAP(DIR*, fdopendir, int fd) {
-  if (!is_ours(fd)) return __real_fdopendir(fd);
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  const std::lock_guard lock(all.mutex);
-  auto directory = std::make_unique<wpack::fuzz::OpenDirectory>();
-  directory->descriptor = fd;
-  for (const auto& [name, node] : wpack::fuzz::node_of(all, fd)->entries)
-    directory->names.push_back(name);
-  all.directories.push_back(std::move(directory));
-  return reinterpret_cast<DIR*>(all.directories.back().get());
-}
-
-WRAP(dirent*, readdir, DIR* stream) {
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  const std::lock_guard lock(all.mutex);
-  wpack::fuzz::OpenDirectory* directory = wpack::fuzz::find_directory(all, stream);
-  if (directory == nullptr) return __real_readdir(stream);
-  if (directory->next == directory->names.size()) return nullptr;
-  const std::string& name = directory->names[directory->next++];
-  (void)std::snprintf(directory->entry.d_name, sizeof directory->entry.d_name, "%s", name.c_str());
-  return &directory->entry;
-}
-
-WRAP(int, closedir, DIR* stream) {
-  wpack::fuzz::Files& all = wpack::fuzz::files();
-  int descriptor = -1;
-  {
-    const std::lock_guard lock(all.mutex);
-    const auto* directory = wpack::fuzz::find_directory(all, stream);
-    if (directory == nullptr) return __real_closedir(stream);
-    descriptor = directory->descriptor;
-    std::erase_if(all.directories, [&](const auto& each) { return each.get() == directory; });
-  }
-  return wpack::fuzz::close_descriptor(descriptor);
-}
-
-}  // extern "C"
-// NOLINTEND(bugprone-reserved-identifier)
