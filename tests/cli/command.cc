@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,10 @@ void redirect(const std::string& path, int flags, int fd) {
 
 int exit_status(int wait_status) {
   return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+double seconds_of(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
 // Everything that comes out of a terminal until its other side is closed.
@@ -67,12 +72,15 @@ Command::~Command() {
 
 Outcome Command::wait() {
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  rusage usage{};
+  while (::wait4(pid_, &status, 0, &usage) < 0 && errno == EINTR) {
   }
   pid_ = -1;
   return {.status = exit_status(status),
           .out = testing::read_file(directory_.file("out")),
-          .err = testing::read_file(directory_.file("err"))};
+          .err = testing::read_file(directory_.file("err")),
+          .peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024,
+          .cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime)};
 }
 
 Outcome run(const Arguments& arguments, const Command::ChildSetup& setup) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,6 +21,8 @@ struct Outcome {
   int status = -1;  // exit status; 128 + the signal's number when a signal ended it
   std::string out;  // stdout
   std::string err;  // stderr
+  std::uint64_t peak_rss_bytes = 0;  // not below what the test itself had resident when it forked
+  double cpu_seconds = 0;            // of all threads, in user and system mode
 };
 
 // A run of the command. Its stdin is /dev/null; its stdout and stderr go to files.

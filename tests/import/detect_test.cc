@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "import/safetensors_bytes.h"
+#include "support/safetensors_bytes.h"
 
 namespace wpack::import {
 namespace {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "import/safetensors_bytes.h"
+#include "support/safetensors_bytes.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 #include "wpack/tensor_source.h"

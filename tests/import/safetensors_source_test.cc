@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "import/safetensors_bytes.h"
+#include "support/safetensors_bytes.h"
 #include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"

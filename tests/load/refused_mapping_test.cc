@@ -7,14 +7,7 @@
 #include <functional>
 
 #include "load/test_container.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WPACK_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WPACK_TEST_SANITIZED 1
-#endif
-#endif
+#include "support/sanitizer.h"
 
 namespace wpack::testing {
 namespace {
@@ -55,9 +48,7 @@ std::string run_confined(const std::function<std::string()>& body) {
 class RefusedMappingTest : public ::testing::Test {
  protected:
   void SetUp() override {
-#ifdef WPACK_TEST_SANITIZED
-    GTEST_SKIP() << "a sanitizer's own memory leaves no address space to limit";
-#endif
+    if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory leaves no address space to limit";
     builder_.sparse_tail(0, kTail);
     path_ = builder_.build(directory_.path() / "m.wpack");
   }

@@ -1,39 +1,17 @@
-// Small checkpoints for tests: an archive around a pickle and its storages.
+// Small checkpoints as files, and how they open.
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "import/torch/torch_source.h"
-#include "support/pickle_builder.h"
+#include "support/checkpoint_builder.h"
+#include "support/memory_file.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
-#include "support/zip_builder.h"
 
 namespace wpack::testing {
-
-// An archive as PyTorch writes it: "archive/data.pkl", storages "0", "1", ..., version 3.
-inline ZipBuilder checkpoint_zip(std::string pickle, const std::vector<std::string>& storages) {
-  ZipBuilder zip;
-  zip.add("archive/data.pkl", std::move(pickle));
-  for (std::size_t i = 0; i < storages.size(); ++i)
-    zip.add("archive/data/" + std::to_string(i), storages[i]);
-  zip.add("archive/version", "3\n");
-  for (ZipEntry& entry : zip.entries) entry.descriptor = true;
-  return zip;
-}
-
-// {"x": a float32 tensor of shape [2] over storage 0}
-inline std::string small_pickle() {
-  return PickleBuilder().empty_dict().string("x").tensor("0", 2, {2}, {1}).set_item().stop();
-}
-
-inline ZipBuilder small_zip() { return checkpoint_zip(small_pickle(), {"abcdefgh"}); }
 
 // A file on disk and how it opens.
 class CheckpointFile {
@@ -54,24 +32,19 @@ class CheckpointFile {
   std::string path_;
 };
 
-// A file in memory: for tests that open thousands, which a disk would make slow.
+// A checkpoint in memory: for tests that open thousands, which a disk would make slow.
 class CheckpointInMemory {
  public:
-  explicit CheckpointInMemory(const std::string& contents)
-      : fd_(::memfd_create("checkpoint", MFD_CLOEXEC)) {
-    if (::write(fd_.get(), contents.data(), contents.size()) !=
-        static_cast<ssize_t>(contents.size()))
-      throw std::runtime_error("cannot write a file in memory");
-  }
+  explicit CheckpointInMemory(const std::string& contents) : file_(contents) {}
 
   [[nodiscard]] Result<std::unique_ptr<TensorSource>> open(
       const SourceOptions& options = {}) const {
-    WPACK_ASSIGN(os::File file, os::File::open_read("/proc/self/fd/" + std::to_string(fd_.get())));
+    WPACK_ASSIGN(os::File file, os::File::open_read(file_.path()));
     return import::open_torch_zip(std::move(file), options);
   }
 
  private:
-  os::UniqueFd fd_;
+  MemoryFile file_;
 };
 
 // Opens a checkpoint that holds `pickle` and the given storages.

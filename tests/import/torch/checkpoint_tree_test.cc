@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "import/torch/checkpoint_file.h"
+#include "refusals/tables.h"
 
 namespace wpack::import {
 namespace {
@@ -105,64 +106,12 @@ TEST(CheckpointTreeTest, RejectsSeveralRoots) {
               Fails(ErrorCode::kBadInput, "is known to be the model (encoder, dec)"));
 }
 
-struct Refused {
-  const char* what;
-  std::function<void(Tree&)> add;
-  const char* part;
-  ErrorCode code = ErrorCode::kBadInput;
-};
-
-const Refused kRefused[] = {
-    {"a key twice", [](Tree& t) { t.weight("w").weight("w"); }, "two tensors are called 'w'"},
-    {"joined names that collide", [](Tree& t) { t.weight("a.b").open("a").weight("b").close(); },
-     "two tensors are called 'a.b'"},
-    {"a number and its text",
-     [](Tree& t) { t.weight("1").integer(1).tensor("0", 2, {2}, {1}).set_item(); },
-     "two tensors are called '1'"},
-    {"an empty name", [](Tree& t) { t.weight(""); }, "empty name"},
-    {"a name with NUL", [](Tree& t) { t.weight(std::string_view("a\0b", 3)); },
-     "'a\\x00b' is not UTF-8 without NUL"},
-    {"a name that is not UTF-8", [](Tree& t) { t.weight("a\xFF"); }, "not UTF-8"},
-    {"a name with a surrogate", [](Tree& t) { t.weight("\xED\xA0\x80"); }, "not UTF-8"},
-    {"a name of 4,097 bytes", [](Tree& t) { t.weight(std::string(4097, 'n')); },
-     "no name of 1 to 4096 bytes"},
-    {"joined names of 4,097 bytes",
-     [](Tree& t) {
-       t.weight("w").open(std::string(4000, 'n')).weight(std::string(96, 'm')).close();
-     },
-     "no name of 1 to 4096 bytes"},
-    {"a tuple as key",
-     [](Tree& t) {
-       t.weight("w").numbers({1, 2}).tensor("0", 2, {2}, {1}).set_item();
-     },
-     "'<tuple>' holds a tensor"},
-    {"None as key", [](Tree& t) { t.weight("w").none().tensor("0", 2, {2}, {1}).set_item(); },
-     "'<None>' holds a tensor"},
-    {"a tensor in a set",
-     [](Tree& t) {
-       t.weight("w").key("s").empty_set().mark().tensor("0", 2, {2}, {1}).add_items().set_item();
-     },
-     "'s' is made by set"},
-    {"a dictionary in itself",
-     [](Tree& t) { t.weight("w").open("d").put(8).string("again").get(8).set_item().set_item(); },
-     "'d.again' contains itself"},
-    {"no tensors", [](Tree& t) { t.key("epoch").integer(1).set_item(); }, "holds no tensors"},
-    {"an unknown object that holds tensors, outside the root",
-     [](Tree& t) {
-       t.open("model").weight("w").close().key("other").global("m", "C").empty_tuple().new_object();
-       t.tensor("0", 2, {2}, {1}).build().set_item();
-     },
-     "'other' is made by m.C"},
-    {"a storage with a bad size outside its bounds",
-     [](Tree& t) { t.key("x").tensor("0", 2, {9}, {1}).set_item(); }, "tensor 'x': it reaches"},
-};
-
 TEST(CheckpointTreeTest, RejectsTreesThatAreNotSound) {
-  for (const Refused& refused : kRefused) {
-    SCOPED_TRACE(refused.what);
+  for (const refusals::BadValue& bad : refusals::bad_trees()) {
+    SCOPED_TRACE(bad.what);
     Tree tree;
-    refused.add(tree);
-    EXPECT_THAT(open_tree(tree), Fails(refused.code, refused.part));
+    bad.add(tree);
+    EXPECT_THAT(open_tree(tree), Fails(bad.code, bad.part));
   }
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "import/torch/checkpoint_file.h"
+#include "refusals/tables.h"
 
 namespace wpack::import {
 namespace {
@@ -52,55 +53,14 @@ TEST(TorchSourceTest, ReadsMembersInAnyOrderAndFolder) {
   EXPECT_THAT(read_everything(CheckpointFile(zip)), IsOk());
 }
 
-struct Archive {
-  const char* what;
-  std::function<void(ZipBuilder&)> change;
-  const char* part;
-  ErrorCode code = ErrorCode::kBadInput;
-};
-
-const Archive kRefused[] = {
-    {"no version", [](auto& zip) { zip.entries.pop_back(); }, "no version"},
-    {"version 0", [](auto& zip) { zip.entry("archive/version").data = "0\n"; }, "version '0'"},
-    {"version 11", [](auto& zip) { zip.entry("archive/version").data = "11\n"; }, "version '11'"},
-    {"version 3.5", [](auto& zip) { zip.entry("archive/version").data = "3.5"; }, "version '3.5'"},
-    {"version +3", [](auto& zip) { zip.entry("archive/version").data = "+3"; }, "version '+3'"},
-    {"an empty version", [](auto& zip) { zip.entry("archive/version").data = ""; }, "version ''"},
-    {"a huge version", [](auto& zip) { zip.entry("archive/version").data = std::string(65, '1'); },
-     "has 65 bytes"},
-    {"an unknown byte order", [](auto& zip) { zip.add("archive/byteorder", "middle"); },
-     "byte order 'middle'"},
-    {"a padded byte order", [](auto& zip) { zip.add("archive/byteorder", "big\n"); },
-     "byte order 'big\\x0a'"},
-    {"no data.pkl", [](auto& zip) { zip.entries[0].name = "archive/data.pk"; }, "has no data.pkl"},
-    {"no folder", [](auto& zip) { zip.entries[0].name = "data.pkl"; }, "not in one folder"},
-    {"TorchScript", [](auto& zip) { zip.add("archive/constants.pkl", ""); }, "TorchScript"},
-    {"old TorchScript", [](auto& zip) { zip.add("archive/model.json", ""); },
-     "TorchScript archive of PyTorch 1.0"},
-    {"torch.export", [](auto& zip) { zip.add("archive/archive_format", "pt2"); }, "torch.export"},
-    {"torch.package", [](auto& zip) { zip.add("archive/.data/extern_modules", ""); },
-     "torch.package"},
-    {"npz", [](auto& zip) { zip.add("weights.npy", ""); }, "NumPy"},
-    {"Keras", [](auto& zip) { zip.add("archive/model.weights.h5", ""); }, "Keras"},
-    {"a damaged data.pkl", [](auto& zip) { zip.entries[0].crc = 1; }, "member 'data.pkl'",
-     ErrorCode::kIntegrity},
-    {"a deflated storage beyond the budget",
-     [](auto& zip) {
-       auto& entry = zip.entry("archive/data/0");
-       entry.deflate = true;
-       entry.size = std::uint64_t{33} << 20;
-     },
-     "budget of 33554432", ErrorCode::kLimit},
-};
-
 TEST(TorchSourceTest, RejectsArchivesThatAreNoCheckpoint) {
-  for (const Archive& refused : kRefused) {
-    SCOPED_TRACE(refused.what);
+  for (const refusals::BadArchive& bad : refusals::bad_checkpoint_archives()) {
+    SCOPED_TRACE(bad.what);
     ZipBuilder zip = small_zip();
-    refused.change(zip);
+    bad.change(zip);
     const CheckpointFile file(zip);
     const auto source = file.open();
-    EXPECT_THAT(source, Fails(refused.code, refused.part));
+    EXPECT_THAT(source, Fails(bad.code, bad.part));
     if (!source) {
       EXPECT_TRUE(source.error().message().starts_with(file.path() + ": "));
     }

@@ -1,0 +1,93 @@
+// The tables of bad inputs, each row as a whole file, through the command.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "refusals/judge.h"
+#include "refusals/tables.h"
+#include "support/safetensors_bytes.h"
+
+namespace wpack::refusals {
+namespace {
+
+using testing::checkpoint_zip;
+using testing::PickleBuilder;
+using testing::ZipBuilder;
+
+// Expects that the command refuses the file and says `part` about it.
+void expect_refused_file(const Judge& judge, const std::string& name, const std::string& bytes,
+                         ErrorCode code, const std::string& part) {
+  judge.write(name, bytes);
+  expect_not_packed(judge, name, {static_cast<int>(code), {judge.file(name) + ": ", part}});
+}
+
+TEST(TableRefusalTest, RejectsPicklesThatNoCheckpointHolds) {
+  const Judge judge;
+  for (const BadPickle& bad : bad_pickles()) {
+    SCOPED_TRACE(bad.what);
+    expect_refused_file(judge, "bad.pt", checkpoint_zip(bad.pickle, {"abcdefgh"}).build(), bad.code,
+                        bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsTensorsThatAreNotSound) {
+  const Judge judge;
+  for (const BadValue& bad : bad_tensors()) {
+    SCOPED_TRACE(bad.what);
+    const ZipBuilder zip = checkpoint_zip(testing::holding(bad.add), {"abcdefgh"});
+    expect_refused_file(judge, "bad.pt", zip.build(), bad.code, bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsTreesThatAreNotSound) {
+  const Judge judge;
+  for (const BadValue& bad : bad_trees()) {
+    SCOPED_TRACE(bad.what);
+    PickleBuilder tree;
+    tree.empty_dict();
+    bad.add(tree);
+    expect_refused_file(judge, "bad.pt", checkpoint_zip(tree.stop(), {"abcdefgh"}).build(),
+                        bad.code, bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsArchivesThatReadersCouldReadDifferently) {
+  const Judge judge;
+  for (const BadArchive& bad : bad_zips()) {
+    SCOPED_TRACE(bad.what);
+    ZipBuilder zip = two_members();
+    bad.change(zip);
+    const bool is_zip = zip.prefix.empty() && !zip.entries.empty() &&
+                        !zip.entries.front().local_signature.has_value();
+    if (!is_zip) continue;  // without a signature at the front it is no zip archive to begin with
+    expect_refused_file(judge, "bad.pt", zip.build(), bad.code, bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsArchivesThatAreNoCheckpoint) {
+  const Judge judge;
+  for (const BadArchive& bad : bad_checkpoint_archives()) {
+    SCOPED_TRACE(bad.what);
+    ZipBuilder zip = testing::small_zip();
+    bad.change(zip);
+    expect_refused_file(judge, "bad.pt", zip.build(), bad.code, bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsHeadersOfSafetensors) {
+  const Judge judge;
+  for (const auto& table :
+       {broken_json(), wrong_structure(), wrong_metadata(), wrong_tensors(), wrong_layout()}) {
+    for (const BadHeader& bad : table) {
+      SCOPED_TRACE(bad.label);
+      // Without a brace behind the length, nothing says that it is a safetensors file.
+      const auto front = bad.text.find_first_not_of(" \t\n\r");
+      const bool detected = front != std::string::npos && bad.text[front] == '{';
+      expect_refused_file(judge, "bad.safetensors",
+                          testing::safetensors_file(bad.text, bad.payload_size), bad.code,
+                          detected ? bad.part : "is ");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace wpack::refusals
