@@ -44,6 +44,24 @@ TEST(ExtentHasherTest, HashesViewsThatCrossPieces) {
   EXPECT_EQ(hashes.views[1].hash, hashes.logical);
 }
 
+TEST(ExtentHasherTest, HashesManyViewsOfFewRanges) {
+  const auto bytes = pattern_bytes(kChunk, 7);
+  std::vector<ExtentView> views;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    const std::uint64_t begin = i % 3 * 1000;
+    views.push_back({i, {begin, begin + 1500 + i % 2 * 40'000}});
+  }
+  const ExtentHashes hashes = hash_in_pieces(bytes, 700, views);
+  ASSERT_EQ(hashes.views.size(), views.size());
+  std::vector<bool> seen(views.size());
+  for (const auto& [tensor, hash] : hashes.views) {
+    const ByteRange range = views[tensor].range;
+    EXPECT_EQ(hash, format::hash64(Bytes(bytes).subspan(range.begin, range.size())));
+    EXPECT_FALSE(seen[tensor]);
+    seen[tensor] = true;
+  }
+}
+
 TEST(ExtentHasherTest, ForgetsTheExtentBefore) {
   ExtentHasher hasher(16);
   hasher.start({});
