@@ -37,8 +37,23 @@ void place_name(std::string_view name, Row& row, std::string& blob) {
   blob += name;
 }
 
+void reserve(const IndexContents& contents, FlatRows& flat) {
+  std::size_t names = 0;
+  std::size_t dims = 0;
+  for (const auto& tensor : contents.tensors) {
+    names += tensor.name.size();
+    dims += tensor.shape.size();
+  }
+  for (const auto& layer : contents.layers) names += layer.name.size();
+  flat.names.reserve(names);
+  flat.dims.reserve(dims);
+  flat.tensors.reserve(contents.tensors.size());
+  flat.layers.reserve(contents.layers.size());
+}
+
 FlatRows flatten(const IndexContents& contents) {
   FlatRows flat;
+  reserve(contents, flat);
   for (const auto& [name, shape, source] : contents.tensors) {
     TensorRow& row = flat.tensors.emplace_back(source);
     place_name(name, row, flat.names);
@@ -82,7 +97,8 @@ Result<NameTable> name_table_of(const Items& items, std::string_view what) {
   return std::move(result.table);
 }
 
-Status check_sizes(const IndexContents& contents) {
+// Returns how many bytes the index takes at most.
+Result<std::uint64_t> check_sizes(const IndexContents& contents) {
   std::uint64_t total = 4096;
   std::uint64_t metadata = 0;
   const auto count_row = [&total](const auto& items, std::uint64_t row_size) {
@@ -104,7 +120,7 @@ Status check_sizes(const IndexContents& contents) {
                              "format's limits of {} and {}",
                              total, metadata, kMaxIndexSize, kMaxMetadataText));
   }
-  return {};
+  return total;
 }
 
 template <typename T, typename Row>
@@ -117,8 +133,8 @@ auto blob(flatbuffers::FlatBufferBuilder& builder, std::string_view text) {
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
 }
 
-std::vector<std::byte> serialise(const IndexContents& contents, const FlatRows& flat) {
-  flatbuffers::FlatBufferBuilder builder(1U << 16U);
+void serialise(const IndexContents& contents, const FlatRows& flat,
+               flatbuffers::FlatBufferBuilder& builder) {
   const auto producer = builder.CreateString(contents.producer);
   const auto source_format = builder.CreateString(contents.source_format);
   const auto names = blob(builder, flat.names);
@@ -142,18 +158,24 @@ std::vector<std::byte> serialise(const IndexContents& contents, const FlatRows& 
       fbs::CreateIndex(builder, producer, source_format, 0, names, dims, shards, extents, chunks,
                        layers, foreign, tensors, tensors_by_name, tensor_slots, layers_by_name,
                        layer_slots, attachments, metadata_text, metadata, sources));
-  const auto* begin = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
-  return {begin, begin + builder.GetSize()};
 }
 
 }  // namespace
 
-Result<std::vector<std::byte>> build_index(const IndexContents& contents) {
-  WPACK_TRY(check_sizes(contents));
+Result<std::vector<std::byte>> build_index(IndexContents contents) {
+  WPACK_ASSIGN(const std::uint64_t size, check_sizes(contents));
   FlatRows flat = flatten(contents);
   WPACK_ASSIGN(flat.tensor_names, name_table_of(contents.tensors, "tensor"));
   WPACK_ASSIGN(flat.layer_names, name_table_of(contents.layers, "layer"));
-  return serialise(contents, flat);
+  contents.tensors = {};
+  contents.layers = {};
+  contents.metadata = {};
+  flatbuffers::FlatBufferBuilder builder(size);
+  serialise(contents, flat, builder);
+  contents = {};
+  flat = {};
+  const auto* begin = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+  return std::vector<std::byte>(begin, begin + builder.GetSize());
 }
 
 void set_envelope_hashes(std::span<std::byte> index, std::span<const std::uint64_t> hashes) {

@@ -88,6 +88,8 @@ IndexContents make_index_contents(const SourceDescription& source, const PackPla
   IndexContents contents;
   contents.producer = fmt::format("wpack {}", version());
   contents.source_format = source.format;
+  contents.layers.reserve(plan.layers.size());
+  contents.tensors.reserve(plan.tensors.size());
   std::uint32_t extent = 0;
   for (std::uint32_t i = 0; i < plan.layers.size(); ++i) {
     add_layer(source, plan, result, i, extent, contents);

@@ -73,10 +73,9 @@ Status validate(const os::StagedDirectory& staged) {
   return {};
 }
 
-PackReport report_of(const PackPlan& plan, const IndexContents& contents, const Uuid& uuid,
-                     std::uint64_t index_size) {
+// All but what the index's own bytes decide.
+PackReport report_of(const PackPlan& plan, const IndexContents& contents) {
   PackReport report;
-  report.uuid = uuid;
   report.tensor_count = contents.tensors.size();
   report.alias_count = static_cast<std::uint64_t>(std::ranges::count_if(
       contents.tensors,
@@ -84,10 +83,24 @@ PackReport report_of(const PackPlan& plan, const IndexContents& contents, const 
   report.layer_count = contents.layers.size();
   report.shard_count = contents.shards.size();
   report.payload_bytes = plan.payload_bytes;
-  report.container_bytes = index_size;
   for (const format::ShardRow& shard : contents.shards) report.container_bytes += shard.file_size;
   report.excluded_count = plan.excluded_count;
   return report;
+}
+
+// Builds the index of the shards that lie in `staged`, and writes it. Completes `report`.
+Status seal(const os::StagedDirectory& staged, IndexContents contents, PackReport& report) {
+  const std::vector<format::ShardRow> shards = contents.shards;
+  std::vector<std::byte> file;
+  {
+    WPACK_ASSIGN(std::vector<std::byte> index, format::build_index(std::move(contents)));
+    report.uuid = format::uuid_of_index(index);
+    WPACK_ASSIGN(const std::vector<std::uint64_t> hashes, seal_shards(staged, report.uuid, shards));
+    format::set_envelope_hashes(index, hashes);
+    file = format::encode_index_file(index, report.uuid, static_cast<std::uint32_t>(shards.size()));
+  }
+  report.container_bytes += file.size();
+  return write_index(staged, file);
 }
 
 }  // namespace
@@ -102,21 +115,15 @@ Result<PackReport> pack(TensorSource& source, const std::string& path, const Pac
   WPACK_TRY(source.finish());
 
   const std::uint64_t shared_bytes = result.written.shared_bytes;
-  const IndexContents contents =
+  IndexContents contents =
       packing::make_index_contents(source.description(), plan, std::move(result));
-  WPACK_ASSIGN(std::vector<std::byte> index, format::build_index(contents));
-  const Uuid uuid = format::uuid_of_index(index);
-  WPACK_ASSIGN(const std::vector<std::uint64_t> hashes, seal_shards(staged, uuid, contents.shards));
-  format::set_envelope_hashes(index, hashes);
-  const std::vector<std::byte> index_file =
-      format::encode_index_file(index, uuid, static_cast<std::uint32_t>(contents.shards.size()));
-  WPACK_TRY(write_index(staged, index_file));
+  PackReport report = report_of(plan, contents);
+  WPACK_TRY(seal(staged, std::move(contents), report));
   WPACK_TRY(validate(staged));
   if (options.progress && !options.progress({plan.payload_bytes, plan.payload_bytes}))
     return Error(ErrorCode::kCancelled, "cancelled");
   WPACK_TRY(staged.publish());
 
-  PackReport report = report_of(plan, contents, uuid, index_file.size());
   report.shared_bytes = shared_bytes;
   report.swept = staged.swept();
   return report;
