@@ -113,6 +113,43 @@ std::vector<BadArchive> bad_zips() {
       {"an extra field that overruns",
        [](ZipBuilder& zip) { zip.entries[0].central_extra.assign("\1\0\xFF\0", 4); },
        "malformed extra field"},
+      {"a second end record in the comment",
+       [](ZipBuilder& zip) {
+         const std::string whole = zip.build();
+         zip.comment = whole.substr(whole.size() - 22) + "tail";
+       },
+       "not at the end"},
+      {"an empty archive in the comment",
+       [](ZipBuilder& zip) { zip.comment = ZipBuilder().build(); }, "does not end where"},
+      {"a saturated count without a zip64 record",
+       [](ZipBuilder& zip) { zip.entry_count = 0xFFFF; }, "too short for its entries"},
+      {"a zip64 count of 2^63",
+       [](ZipBuilder& zip) {
+         zip.zip64_end = true;
+         zip.entry_count = 0xFFFF;
+         zip.end64_entry_count = std::uint64_t{1} << 63;
+       },
+       "is larger than is read", ErrorCode::kLimit},
+      {"a zip64 field that is too short",
+       [](ZipBuilder& zip) {
+         zip.entries[1].size = 0xFFFFFFFF;
+         zip.entries[1].central_extra.assign("\1\0\4\0abcd", 8);
+       },
+       "malformed extra field"},
+      {"a saturated size without a zip64 field",
+       [](ZipBuilder& zip) { zip.entries[1].size = 0xFFFFFFFF; }, "malformed extra field"},
+      {"a local zip64 field that lies",
+       [](ZipBuilder& zip) {
+         zip.entries[0].local_size = 0xFFFFFFFF;
+         zip.entries[0].local_extra.assign("\1\0\20\0\6\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0", 20);
+       },
+       "another size or CRC"},
+      {"strong encryption", [](ZipBuilder& zip) { zip.entries[0].flags = 0x40; },
+       "unsupported flags 0x0040"},
+      {"a masked local header", [](ZipBuilder& zip) { zip.entries[1].flags = 0x2001; },
+       "is encrypted"},
+      {"patched data", [](ZipBuilder& zip) { zip.entries[0].flags = 0x20; },
+       "unsupported flags 0x0020"},
       {"two zip64 fields",
        [](ZipBuilder& zip) {
          zip.entries[0].zip64 = true;
@@ -157,6 +194,69 @@ std::vector<BadArchive> bad_checkpoint_archives() {
          entry.size = std::uint64_t{33} << 20;
        },
        "budget of 33554432", ErrorCode::kLimit},
+  };
+}
+
+std::vector<BadArchive> bad_payloads() {
+  const auto& storage = [](ZipBuilder& zip) -> testing::ZipEntry& {
+    return zip.entry("archive/data/0");
+  };
+  return {
+      {"a wrong CRC of a storage", [=](ZipBuilder& zip) { storage(zip).crc = 1; },
+       "member 'data/0' at offset", ErrorCode::kIntegrity},
+      {"a CRC of 0 among others", [=](ZipBuilder& zip) { storage(zip).crc = 0; },
+       "the archive says 00000000", ErrorCode::kIntegrity},
+      {"a wrong CRC of a member that nothing uses",
+       [](ZipBuilder& zip) {
+         testing::ZipEntry& unused = zip.add("archive/unused", "bytes");
+         unused.descriptor = true;
+         unused.crc = 1;
+       },
+       "member 'unused' at offset", ErrorCode::kIntegrity},
+      {"a wrong CRC of an empty member",
+       [](ZipBuilder& zip) {
+         testing::ZipEntry& empty = zip.add("archive/empty", "");
+         empty.descriptor = true;
+         empty.crc = 1;
+       },
+       "member 'empty'", ErrorCode::kIntegrity},
+      {"a wrong CRC of a deflated storage",
+       [=](ZipBuilder& zip) {
+         storage(zip).deflate = true;
+         storage(zip).crc = 1;
+       },
+       "the archive says 00000001", ErrorCode::kIntegrity},
+      {"a storage that inflates to more",
+       [=](ZipBuilder& zip) {
+         storage(zip).data.append(1 << 20, 'x');
+         storage(zip).deflate = true;
+         storage(zip).size = 8;
+       },
+       "does not inflate to the 8 bytes", ErrorCode::kIntegrity},
+      {"a storage that inflates to less",
+       [=](ZipBuilder& zip) {
+         storage(zip).data.resize(4);
+         storage(zip).deflate = true;
+         storage(zip).size = 8;
+       },
+       "does not inflate to the 8 bytes", ErrorCode::kIntegrity},
+      {"a deflated storage that is damaged",
+       [=](ZipBuilder& zip) {
+         storage(zip).data = "\7" + std::string(60, 'd');
+         storage(zip).method = 8;
+         storage(zip).local_method = 8;
+         storage(zip).size = 8;
+       },
+       "deflated data is damaged", ErrorCode::kIntegrity},
+      {"a deflated storage with bytes behind its end",
+       [=](ZipBuilder& zip) {
+         const std::string data = storage(zip).data;
+         storage(zip).data = testing::deflated(data) + "behind";
+         storage(zip).method = 8;
+         storage(zip).local_method = 8;
+         storage(zip).size = 8;
+       },
+       "does not inflate to the 8 bytes", ErrorCode::kIntegrity},
   };
 }
 

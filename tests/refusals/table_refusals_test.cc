@@ -20,13 +20,25 @@ void expect_refused_file(const Judge& judge, const std::string& name, const std:
   expect_not_packed(judge, name, {static_cast<int>(code), {judge.file(name) + ": ", part}});
 }
 
-TEST(TableRefusalTest, RejectsPicklesThatNoCheckpointHolds) {
+void expect_refused_pickles(const std::vector<BadPickle>& pickles) {
   const Judge judge;
-  for (const BadPickle& bad : bad_pickles()) {
+  for (const BadPickle& bad : pickles) {
     SCOPED_TRACE(bad.what);
     expect_refused_file(judge, "bad.pt", checkpoint_zip(bad.pickle, {"abcdefgh"}).build(), bad.code,
                         bad.part);
   }
+}
+
+TEST(TableRefusalTest, RejectsPicklesThatNoCheckpointHolds) {
+  expect_refused_pickles(bad_pickles());
+}
+
+TEST(TableRefusalTest, RejectsPicklesThatNameWhatRunsCode) {
+  expect_refused_pickles(acting_pickles());
+}
+
+TEST(TableRefusalTest, RejectsPicklesThatCallAndBuildOddly) {
+  expect_refused_pickles(tricky_pickles());
 }
 
 TEST(TableRefusalTest, RejectsTensorsThatAreNotSound) {
@@ -70,6 +82,19 @@ TEST(TableRefusalTest, RejectsArchivesThatAreNoCheckpoint) {
     ZipBuilder zip = testing::small_zip();
     bad.change(zip);
     expect_refused_file(judge, "bad.pt", zip.build(), bad.code, bad.part);
+  }
+}
+
+TEST(TableRefusalTest, RejectsPayloadThatIsNotWhatTheArchiveSays) {
+  const Judge judge;
+  for (const BadArchive& bad : bad_payloads()) {
+    SCOPED_TRACE(bad.what);
+    ZipBuilder zip = testing::small_zip();
+    bad.change(zip);
+    judge.write("bad.pt", zip.build());
+    const Expected expected{static_cast<int>(bad.code), {judge.file("bad.pt") + ": ", bad.part}};
+    judge.expect_refusal({"pack", "@/bad.pt", "-o", "@/refused.wpack"}, expected);
+    judge.expect_refusal({"pack", "@/bad.pt", "-o", "@/refused.wpack", "--json"}, expected);
   }
 }
 

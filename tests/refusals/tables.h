@@ -21,6 +21,10 @@ struct BadPickle {
   ErrorCode code = ErrorCode::kBadInput;
 };
 [[nodiscard]] std::vector<BadPickle> bad_pickles();
+// Checkpoints that hold the name of something that runs code, each called beside a good tensor.
+[[nodiscard]] std::vector<BadPickle> acting_pickles();
+// Ways to call, build or name what should not be.
+[[nodiscard]] std::vector<BadPickle> tricky_pickles();
 
 // What makes an archive bad.
 struct BadArchive {
@@ -35,6 +39,8 @@ struct BadArchive {
 [[nodiscard]] std::vector<BadArchive> bad_zips();
 // Changes of testing::small_zip() that leave a good archive, but no checkpoint.
 [[nodiscard]] std::vector<BadArchive> bad_checkpoint_archives();
+// Changes of testing::small_zip() that only reading the payload shows.
+[[nodiscard]] std::vector<BadArchive> bad_payloads();
 
 // What a pickle holds that is sound as a pickle, but not as a checkpoint.
 struct BadValue {

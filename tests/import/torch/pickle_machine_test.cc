@@ -210,9 +210,12 @@ TEST(PickleMachineTest, SurvivesAListInItself) {
 }
 
 TEST(PickleMachineTest, RejectsWhatNoCheckpointHolds) {
-  for (const refusals::BadPickle& bad : refusals::bad_pickles()) {
-    SCOPED_TRACE(bad.what);
-    EXPECT_THAT(read(bad.pickle), Fails(bad.code, bad.part));
+  for (const auto& table :
+       {refusals::bad_pickles(), refusals::acting_pickles(), refusals::tricky_pickles()}) {
+    for (const refusals::BadPickle& bad : table) {
+      SCOPED_TRACE(bad.what);
+      EXPECT_THAT(read(bad.pickle), Fails(bad.code, bad.part));
+    }
   }
 }
 
