@@ -114,5 +114,32 @@ TEST(TableRefusalTest, RejectsHeadersOfSafetensors) {
   }
 }
 
+TEST(TableRefusalTest, RejectsLengthsOfSafetensorsThatDoNotFit) {
+  struct BadLength {
+    std::uint64_t length;
+    const char* part;
+  };
+  const Judge judge;
+  const std::string rest = R"({"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})"
+                           "data";
+  for (const auto& [length, part] :
+       std::vector<BadLength>{{0, "not valid JSON"},
+                              {1, "not valid JSON"},
+                              {rest.size() - 5, "not valid JSON"},
+                              {rest.size() - 3, "not valid JSON"},
+                              {rest.size() + 1, "in a file of"},
+                              {100'000'000, "in a file of"},
+                              {100'000'001, "more than the format's 100000000"},
+                              {std::uint64_t{1} << 31, "more than the format's"},
+                              {std::uint64_t{1} << 32, "more than the format's"},
+                              {std::uint64_t{1} << 63, "header of 9223372036854775808 bytes"},
+                              {~std::uint64_t{0} - 7, "header of 18446744073709551608 bytes"},
+                              {~std::uint64_t{0}, "header of 18446744073709551615 bytes"}}) {
+    SCOPED_TRACE(length);
+    expect_refused_file(judge, "bad.safetensors", testing::length_field(length) + rest,
+                        ErrorCode::kBadInput, part);
+  }
+}
+
 }  // namespace
 }  // namespace wpack::refusals
