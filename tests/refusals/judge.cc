@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <cstdlib>
 
 #include "base/utf8.h"
+#include "refusals/host.h"
 #include "support/sanitizer.h"
 
 namespace wpack::refusals {
@@ -27,19 +27,14 @@ constexpr unsigned kHangSeconds = 100;
 // Far more than any run maps, far less than a length out of a file may ask for.
 constexpr rlim_t kAddressSpace = rlim_t{2} << 30;
 
-void limit(int resource, rlim_t value) {
-  const rlimit limits{value, value};
-  if (::setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) ::_exit(125);
-}
-
 // Called in the child.
 void confine(const fs::path& temporary, const fs::path& working) {
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, static_cast<rlim_t>(kMaxSeconds) * 2);
-  if (!testing::kSanitized) limit(RLIMIT_AS, kAddressSpace);
+  limited(RLIMIT_CORE, 0)();
+  limited(RLIMIT_CPU, static_cast<rlim_t>(kMaxSeconds) * 2)();
+  if (!testing::kSanitized) limited(RLIMIT_AS, kAddressSpace)();
   (void)::alarm(kHangSeconds);
   (void)::setenv("TMPDIR", temporary.c_str(), 1);
-  if (::chdir(working.c_str()) != 0) ::_exit(125);
+  if (::chdir(working.c_str()) != 0) ::_exit(kSetupRefused);
 }
 
 bool is_printable(std::string_view text) {
@@ -115,10 +110,10 @@ Arguments Judge::expand(Arguments arguments) const {
   return arguments;
 }
 
-Outcome Judge::run(const Arguments& arguments, const cli::Command::ChildSetup& setup) const {
+Outcome Judge::run(const Arguments& arguments, const ChildSetup& setup) const {
   Outcome outcome = cli::run(expand(arguments), [&] {
-    confine(temporary_.path(), working_.path());
     if (setup) setup();
+    confine(temporary_.path(), working_.path());  // last: entering a namespace leaves the folder
   });
   EXPECT_LT(outcome.status, 128) << "ended by a signal: " << outcome.err;
   EXPECT_LE(outcome.cpu_seconds, kMaxSeconds);
@@ -129,7 +124,7 @@ Outcome Judge::run(const Arguments& arguments, const cli::Command::ChildSetup& s
 }
 
 Outcome Judge::expect_refusal(const Arguments& arguments, const Expected& expected,
-                              const cli::Command::ChildSetup& setup) const {
+                              const ChildSetup& setup) const {
   SCOPED_TRACE(fmt::format("wpack {}", fmt::join(arguments, " ")));
   const Snapshot before = snapshot();
   Outcome outcome = run(arguments, setup);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "refusals/host.h"
 #include "support/temp_dir.h"
 #include "wpack/error.h"
 
@@ -45,11 +46,11 @@ class Judge {
 
   // Runs `wpack arguments...` with its limits and returns how it ended. Expects that it kept them
   // and did not crash. `setup` is called in the child, as by cli::Command.
-  Outcome run(const Arguments& arguments, const cli::Command::ChildSetup& setup = {}) const;
+  Outcome run(const Arguments& arguments, const ChildSetup& setup = {}) const;
 
   // Runs it and expects that it refuses, and that nothing changed.
   Outcome expect_refusal(const Arguments& arguments, const Expected& expected,
-                         const cli::Command::ChildSetup& setup = {}) const;
+                         const ChildSetup& setup = {}) const;
 
   // Runs it and expects success without a word on stderr but warnings.
   Outcome expect_success(const Arguments& arguments) const;
