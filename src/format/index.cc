@@ -23,6 +23,26 @@ static_assert(sizeof(fbs::Source) == sizeof(SourceRow) && sizeof(SourceRow) == 3
 constexpr flatbuffers::uoffset_t kMaxDepth = 4;
 constexpr flatbuffers::uoffset_t kMaxTables = 4;
 
+// Builders place an empty vector anywhere.
+template <typename T>
+bool is_aligned(const flatbuffers::Vector<T>* vector) {
+  return vector->size() == 0 ||
+         reinterpret_cast<std::uintptr_t>(vector->Data()) % alignof(std::remove_pointer_t<T>) == 0;
+}
+
+// The verifier looks at the alignment of a vector's count alone.
+template <typename... T>
+bool rows_are_aligned(const flatbuffers::Vector<T>*... vectors) {
+  return (is_aligned(vectors) && ...);
+}
+
+bool rows_are_aligned(const fbs::Index& root) {
+  return rows_are_aligned(root.dims(), root.shards(), root.extents(), root.chunks(), root.layers(),
+                          root.foreign(), root.tensors(), root.tensors_by_name(),
+                          root.tensor_slots(), root.layers_by_name(), root.layer_slots(),
+                          root.attachments(), root.metadata(), root.sources());
+}
+
 template <typename Row, typename T>
 RowView<Row> view(const flatbuffers::Vector<T>* vector) {
   return RowView<Row>(Bytes(reinterpret_cast<const std::byte*>(vector->Data()),
@@ -51,13 +71,10 @@ Result<Index> Index::parse(Bytes bytes, std::shared_ptr<const void> owner) {
   if (!fbs::IndexBufferHasIdentifier(data) || !fbs::VerifyIndexBuffer(verifier))
     return Error(ErrorCode::kBadInput, "index is not a valid WPK1 FlatBuffer");
   const fbs::Index* root = fbs::GetIndex(data);
+  if (!rows_are_aligned(*root))
+    return Error(ErrorCode::kBadInput, "index is not a valid WPK1 FlatBuffer: misaligned rows");
   if (root->created() != 0)
     return Error(ErrorCode::kBadInput, "index has a time of creation, which is reserved");
-  // The verifier looks at the alignment of a vector's length alone, and rows are copied out; but
-  // dimensions are handed out as they lie there.
-  if (root->dims()->size() != 0 &&
-      reinterpret_cast<std::uintptr_t>(root->dims()->Data()) % alignof(std::uint64_t) != 0)
-    return Error(ErrorCode::kBadInput, "index: the dimensions are not aligned to 8 bytes");
 
   Index index;
   index.owner_ = std::move(owner);

@@ -123,10 +123,10 @@ Status IndexValidator::check_chunks(std::uint32_t row, const ExtentRow& extent) 
     return broken("extent {} has chunks of 2^{} bytes", row, extent.chunk_log2);
   const std::uint64_t chunk_size = std::uint64_t{1} << extent.chunk_log2;
   const std::uint64_t needed = ((extent.raw_size - 1) >> extent.chunk_log2) + 1;
-  if (extent.chunk_count != needed ||
-      !base::range_within(extent.chunk_first, needed, index_.chunks_.size())) {
+  if (extent.chunk_count != needed)
     return broken("extent {} has {} chunks, it needs {}", row, extent.chunk_count, needed);
-  }
+  if (!base::range_within(extent.chunk_first, needed, index_.chunks_.size()))
+    return broken("extent {} owns chunks that do not exist", row);
   const bool raw = extent.codec == static_cast<std::uint8_t>(Codec::kRaw);
   std::uint64_t end = 0;
   for (std::uint32_t i = 0; i < extent.chunk_count; ++i) {
@@ -136,8 +136,8 @@ Status IndexValidator::check_chunks(std::uint32_t row, const ExtentRow& extent) 
     const bool placed = raw ? chunk.offset == raw_begin && chunk.stored_size == raw_size
                             : chunk.offset >= end && chunk.stored_size > 0 &&
                                   base::is_aligned(chunk.offset, kCodedChunkAlignment);
-    if (!placed || chunk.flags != 0 ||
-        !base::range_within(chunk.offset, chunk.stored_size, extent.stored_size)) {
+    if (chunk.flags != 0) return broken("chunk {} of extent {} sets reserved fields", i, row);
+    if (!placed || !base::range_within(chunk.offset, chunk.stored_size, extent.stored_size)) {
       return broken("chunk {} of extent {} is out of place", i, row);
     }
     end = chunk.offset + chunk.stored_size;
@@ -153,8 +153,9 @@ Status IndexValidator::check_layers() {
     const LayerRow layer = index_.layers_[i];
     if (!takes_name(layer.name_offset, layer.name_size, kMaxNameSize))
       return broken("layer {} has no name of 1 to {} bytes in its place", i, kMaxNameSize);
+    if (layer.flags != 0 || layer.reserved != 0) return broken("layer {} sets reserved fields", i);
     if (layer.tensor_first != tensor || layer.extent_first != extent ||
-        layer.foreign_first != foreign || layer.flags != 0 || layer.reserved != 0) {
+        layer.foreign_first != foreign) {
       return broken("layer {} does not own the next tensors and extents", i);
     }
     tensor += layer.tensor_count;
@@ -166,22 +167,33 @@ Status IndexValidator::check_layers() {
     }
     WPACK_TRY(check_layer_range(i, layer));
     WPACK_TRY(check_foreign(i, layer));
+    WPACK_TRY(check_foreign_use(i, layer));
     for (std::uint32_t t = layer.tensor_first; t < tensor; ++t) {
       if (index_.tensors_[t].layer != i) return broken("tensor {} is not of layer {}", t, i);
     }
   }
   if (tensor != index_.tensors_.size() || foreign != index_.foreign_.size())
     return broken("tensors or shared extents belong to no layer");
-  for (auto i = static_cast<std::uint32_t>(extent); i < index_.extents_.size(); ++i) {
+  return check_attachment_extents(static_cast<std::uint32_t>(extent));
+}
+
+Status IndexValidator::check_attachment_extents(std::uint32_t first) const {
+  for (std::uint32_t i = first; i < index_.extents_.size(); ++i) {
     if (index_.extents_[i].layer != kNone) return broken("extent {} is of no layer", i);
   }
+  if (first == 0 || first == index_.extents_.size()) return {};
+  const ExtentRow before = index_.extents_[first - 1];
+  const ExtentRow extent = index_.extents_[first];
+  const std::uint64_t end = base::align_up(before.offset + before.stored_size, base::kPageSize);
+  if (before.shard == extent.shard && extent.offset < end)
+    return broken("extent {} of no layer shares a page with the layer before", first);
   return {};
 }
 
 Status IndexValidator::check_layer_range(std::uint32_t row, const LayerRow& layer) const {
   if (layer.extent_count == 0) {
     if (layer.begin == 0 && layer.end == 0 && layer.shard == kNone) return {};
-    return broken("layer {} has a range but no extents", row);
+    return broken("layer {} has a range or a shard, but no extents", row);
   }
   std::uint64_t end = layer.begin;
   for (std::uint32_t i = 0; i < layer.extent_count; ++i) {
@@ -211,6 +223,21 @@ Status IndexValidator::check_foreign(std::uint32_t row, const LayerRow& layer) c
       return broken("layer {} shares extent {}, which is not another layer's", row, id);
   }
   return {};
+}
+
+Status IndexValidator::check_foreign_use(std::uint32_t row, const LayerRow& layer) const {
+  if (layer.foreign_count == 0) return {};
+  std::vector<bool> used(layer.foreign_count, false);
+  for (std::uint32_t i = 0; i < layer.tensor_count; ++i) {
+    const std::uint32_t extent = index_.tensors_[layer.tensor_first + i].extent;
+    const std::uint32_t place = find_foreign(layer, extent);
+    if (place != kNone) used[place - layer.foreign_first] = true;
+  }
+  const auto unused = std::ranges::find(used, false);
+  if (unused == used.end()) return {};
+  const auto place = static_cast<std::uint32_t>(unused - used.begin());
+  return broken("layer {} shares extent {}, in which none of its tensors lies", row,
+                index_.foreign_[layer.foreign_first + place]);
 }
 
 Status IndexValidator::check_tensors() {
@@ -248,32 +275,33 @@ Status IndexValidator::check_tensor_bytes(std::uint32_t row, const TensorRow& te
   if (tensor.layer >= index_.layers_.size()) return broken("tensor {} has no layer", row);
   if (tensor.nbytes == 0) {
     if (tensor.extent == kNone && tensor.byte_offset == 0) return {};
-    return broken("empty tensor {} has an extent", row);
+    return broken("empty tensor {} has an extent or an offset", row);
   }
   if (tensor.extent >= index_.extents_.size()) return broken("tensor {} has no extent", row);
   const ExtentRow extent = index_.extents_[tensor.extent];
   if (!base::range_within(tensor.byte_offset, tensor.nbytes, extent.raw_size))
     return broken("tensor {} does not lie in extent {}", row, tensor.extent);
   if (extent.layer == tensor.layer) return {};
-  if (lists_foreign(index_.layers_[tensor.layer], tensor.extent)) return {};
+  if (find_foreign(index_.layers_[tensor.layer], tensor.extent) != kNone) return {};
   return broken("tensor {} lies in extent {}, which its layer does not list", row, tensor.extent);
 }
 
-bool IndexValidator::lists_foreign(const LayerRow& layer, std::uint32_t extent) const {
+std::uint32_t IndexValidator::find_foreign(const LayerRow& layer, std::uint32_t extent) const {
   std::uint64_t low = layer.foreign_first;
   std::uint64_t high = low + layer.foreign_count;
-  if (high > index_.foreign_.size()) return false;
+  if (high > index_.foreign_.size()) return kNone;
   while (low < high) {
     const std::uint64_t middle = low + (high - low) / 2;
-    const std::uint32_t found = index_.foreign_[static_cast<std::uint32_t>(middle)];
-    if (found == extent) return true;
+    const auto place = static_cast<std::uint32_t>(middle);
+    const std::uint32_t found = index_.foreign_[place];
+    if (found == extent) return place;
     if (found < extent) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return false;
+  return kNone;
 }
 
 Status IndexValidator::check_alias(std::uint32_t row, const TensorRow& tensor) const {
@@ -293,18 +321,21 @@ Status IndexValidator::check_attachments() {
   for (std::uint32_t i = 0; i < index_.attachments_.size(); ++i) {
     const AttachmentRow attachment = index_.attachments_[i];
     if (!takes_name(attachment.name_offset, attachment.name_size, kMaxAttachmentNameSize))
-      return broken("attachment {} has no name in its place", i);
+      return broken("attachment {} has no name of 1 to {} bytes in its place", i,
+                    kMaxAttachmentNameSize);
     const std::string_view name = index_.name_of(attachment);
     const bool in_order = i == 0 || previous < name;
-    if (!is_attachment_name(name) || !in_order || attachment.flags != 0 ||
-        attachment.reserved != 0) {
+    if (!is_attachment_name(name) || !in_order)
       return broken("attachment '{}' has a bad name or place", escape_name(name));
-    }
+    if (attachment.flags != 0 || attachment.reserved != 0)
+      return broken("attachment {} sets reserved fields", i);
     previous = name;
     const bool has_extent = attachment.extent < index_.extents_.size() &&
                             index_.extents_[attachment.extent].layer == kNone;
-    if (attachment.extent != kNone && !has_extent)
-      return broken("attachment '{}' has no extent", escape_name(name));
+    if (attachment.extent != kNone && !has_extent) {
+      return broken("attachment '{}' lies in extent {}, which is a layer's or does not exist",
+                    escape_name(name), attachment.extent);
+    }
   }
   return {};
 }
@@ -312,8 +343,9 @@ Status IndexValidator::check_attachments() {
 Status IndexValidator::check_sources() {
   for (std::uint32_t i = 0; i < index_.sources_.size(); ++i) {
     const SourceRow source = index_.sources_[i];
-    if (!takes_name(source.name_offset, source.name_size, kMaxNameSize) || source.flags != 0)
-      return broken("source {} has no name in its place", i);
+    if (!takes_name(source.name_offset, source.name_size, kMaxNameSize))
+      return broken("source {} has no name of 1 to {} bytes in its place", i, kMaxNameSize);
+    if (source.flags != 0) return broken("source {} sets reserved fields", i);
   }
   return {};
 }
@@ -340,8 +372,9 @@ Status IndexValidator::check_metadata() const {
   for (std::uint32_t i = 0; i < index_.metadata_.size(); ++i) {
     const MetadataRow entry = index_.metadata_[i];
     const bool placed = entry.key_offset == end && entry.key_size <= kMaxNameSize &&
-                        entry.value_offset == end + entry.key_size && entry.reserved_a == 0 &&
-                        entry.reserved_b == 0;
+                        entry.value_offset == end + entry.key_size;
+    if (entry.reserved_a != 0 || entry.reserved_b != 0)
+      return broken("metadata entry {} sets reserved fields", i);
     end += std::uint64_t{entry.key_size} + entry.value_size;
     if (!placed || end > index_.metadata_text_.size())
       return broken("metadata entry {} is out of place", i);

@@ -23,10 +23,14 @@ class IndexValidator {
   [[nodiscard]] Status check_layers();
   [[nodiscard]] Status check_layer_range(std::uint32_t row, const LayerRow& layer) const;
   [[nodiscard]] Status check_foreign(std::uint32_t row, const LayerRow& layer) const;
+  // Every shared extent holds a tensor of the layer.
+  [[nodiscard]] Status check_foreign_use(std::uint32_t row, const LayerRow& layer) const;
+  [[nodiscard]] Status check_attachment_extents(std::uint32_t first) const;
   [[nodiscard]] Status check_tensors();
   [[nodiscard]] Status check_tensor_bytes(std::uint32_t row, const TensorRow& tensor) const;
-  // Binary search in the layer's ascending list of shared extents.
-  [[nodiscard]] bool lists_foreign(const LayerRow& layer, std::uint32_t extent) const;
+  // Returns the place of `extent` in the layer's ascending list of shared extents, by binary
+  // search, or kNone.
+  [[nodiscard]] std::uint32_t find_foreign(const LayerRow& layer, std::uint32_t extent) const;
   [[nodiscard]] Status check_alias(std::uint32_t row, const TensorRow& tensor) const;
   [[nodiscard]] Status check_attachments();
   [[nodiscard]] Status check_sources();

@@ -41,18 +41,28 @@ bool every_slot_reachable(const RowView<NameSlotRow>& slots) {
   return true;
 }
 
-// True if the slots hold each row exactly once, under the hash of its name (`hashes`, by row).
+// True if the slots hold each row exactly once, beside the hash of its name, and nothing else.
 bool holds_each_row_once(std::span<const std::uint32_t> hashes, const RowView<NameSlotRow>& slots) {
   std::vector<bool> seen(hashes.size(), false);
-  std::uint32_t used = 0;
+  std::size_t used = 0;
   for (std::uint32_t at = 0; at < slots.size(); ++at) {
-    const auto [hash, row] = slots[at];
-    if (row == kNone) continue;
-    if (row >= hashes.size() || seen[row] || hash != hashes[row]) return false;
-    seen[row] = true;
+    const NameSlotRow slot = slots[at];
+    if (slot.row == kNone) {
+      if (slot.hash != 0) return false;
+      continue;
+    }
+    if (slot.row >= hashes.size() || seen[slot.row] || slot.hash != hashes[slot.row]) return false;
+    seen[slot.row] = true;
     ++used;
   }
   return used == hashes.size();
+}
+
+// In the order of the rows, in which their names lie in memory.
+std::vector<std::uint32_t> hashes_of_names(std::uint32_t count, const NameOfRow& name_of) {
+  std::vector<std::uint32_t> hashes(count);
+  for (std::uint32_t row = 0; row < count; ++row) hashes[row] = name_hash(name_of(row));
+  return hashes;
 }
 
 }  // namespace
@@ -91,7 +101,6 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
                  fmt::format("index lists {} {} names in {} slots for {} rows", by_name.size(),
                              what, slots.size(), count));
   }
-  std::vector<std::uint32_t> hashes(count);
   std::string_view previous;
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t row = by_name[i];
@@ -106,11 +115,12 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
                                escape_name(name)));
     }
     previous = name;
-    hashes[row] = name_hash(name);
   }
-  if (count > 0 && !(holds_each_row_once(hashes, slots) && every_slot_reachable(slots))) {
+  if (count == 0) return {};
+  if (!holds_each_row_once(hashes_of_names(count, name_of), slots) ||
+      !every_slot_reachable(slots)) {
     return Error(ErrorCode::kBadInput,
-                 fmt::format("index has a name table in which a {} cannot be found", what));
+                 fmt::format("index has a hash table that is not that of its {} names", what));
   }
   return {};
 }

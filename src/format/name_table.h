@@ -32,7 +32,8 @@ struct NameTableResult {
 using NameOfRow = std::function<std::string_view(std::uint32_t)>;
 
 // Checks that `by_name` lists `count` rows in strictly ascending order of their names, and that
-// every row can be found through `slots`. Linear. Errors: kBadInput; `what` names the rows.
+// every row can be found through `slots`, which hold nothing else. Linear. Errors: kBadInput;
+// `what` names the rows.
 [[nodiscard]] Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_name,
                                       const RowView<NameSlotRow>& slots, const NameOfRow& name_of,
                                       std::string_view what);

@@ -6,9 +6,8 @@
 #include <functional>
 #include <ostream>
 
-#include "base/align.h"
-#include "base/little_endian.h"
 #include "format/index_builder.h"
+#include "support/flat_index.h"
 #include "support/result_matchers.h"
 #include "support/sample_index.h"
 
@@ -76,11 +75,12 @@ const Break kChunkBreaks[] = {
     {"ChunkLogTooLarge", [](auto& c) { c.extents[1].chunk_log2 = 27; }, "chunks of 2^27"},
     {"TooFewChunks", [](auto& c) { c.extents[0].chunk_count = 1; }, "has 1 chunks, it needs 2"},
     {"ChunksOfAnother", [](auto& c) { c.extents[1].chunk_first = 1; }, "does not own the next"},
-    {"ChunkMissing", [](auto& c) { c.chunks.pop_back(); }, "has 1 chunks, it needs 1"},
+    {"ChunkMissing", [](auto& c) { c.chunks.pop_back(); },
+     "extent 3 owns chunks that do not exist"},
     {"ChunkTooMany", [](auto& c) { c.chunks.push_back({}); }, "1 chunks belong to no extent"},
     {"RawChunkMoved", [](auto& c) { c.chunks[1].offset = 65'600; }, "chunk 1 of extent 0"},
     {"RawChunkShort", [](auto& c) { c.chunks[1].stored_size = 34'463; }, "chunk 1 of extent 0"},
-    {"ChunkFlags", [](auto& c) { c.chunks[2].flags = 1; }, "chunk 0 of extent 1"},
+    {"ChunkFlags", [](auto& c) { c.chunks[2].flags = 1; }, "chunk 0 of extent 1 sets reserved"},
     {"CodedChunksOverlap",
      [](auto& c) {
        c.extents[0].codec = 200;
@@ -106,15 +106,25 @@ const Break kLayerBreaks[] = {
        for (int i = 4; i < 6; ++i) c.tensors.pop_back();
      },
      "layer 2 owns"},
-    {"LayerFlags", [](auto& c) { c.layers[0].row.flags = 1; }, "layer 0 does not own"},
-    {"LayerReserved", [](auto& c) { c.layers[0].row.reserved = 1; }, "layer 0 does not own"},
+    {"LayerFlags", [](auto& c) { c.layers[0].row.flags = 1; }, "layer 0 sets reserved"},
+    {"LayerReserved", [](auto& c) { c.layers[0].row.reserved = 1; }, "layer 0 sets reserved"},
     {"LayerOwnsTooManyTensors", [](auto& c) { c.layers[2].row.tensor_count = 3; }, "layer 2 owns"},
     {"LayerRangeTooShort", [](auto& c) { c.layers[0].row.end = 102'400; }, "is not the pages"},
     {"LayerRangeTooLong", [](auto& c) { c.layers[1].row.end = 12'288; }, "is not the pages"},
     {"LayerInTheWrongShard", [](auto& c) { c.layers[1].row.shard = 0; }, "does not lie in layer 1"},
-    {"RangeWithoutExtents", [](auto& c) { c.layers[2].row.end = 4096; }, "has a range but no"},
+    {"RangeWithoutExtents", [](auto& c) { c.layers[2].row.end = 4096; }, "but no extents"},
     {"ExtentOfAnotherLayer", [](auto& c) { c.extents[1].layer = 0; }, "layer does not list"},
     {"ExtentOfNoLayer", [](auto& c) { c.extents[3].layer = 1; }, "extent 3 is of no layer"},
+    {"PageIsSharedWithAnAttachment",
+     [](auto& c) {
+       c.layers[1].row.extent_count = 1;
+       c.extents[2].layer = kNone;
+       c.tensors[2].shape = {0};
+       c.tensors[2].row.nbytes = 0;
+       c.tensors[2].row.extent = kNone;
+       c.layers[2].row.extent_first = 2;
+     },
+     "extent 2 of no layer shares a page"},
     {"ForeignIsMissing", [](auto& c) { c.layers[2].foreign = {9}; }, "layer does not list"},
     {"ForeignIsAnAttachment",
      [](auto& c) {
@@ -122,6 +132,11 @@ const Break kLayerBreaks[] = {
      },
      "shares extent 3"},
     {"ForeignIsItsOwn", [](auto& c) { c.layers[0].foreign = {0}; }, "shares extent 0"},
+    {"ForeignWithoutTensors",
+     [](auto& c) {
+       c.layers[2].foreign = {0, 1};
+     },
+     "layer 2 shares extent 1, in which none"},
     {"ForeignOutOfOrder",
      [](auto& c) {
        c.layers[2].foreign = {0, 0};
@@ -181,14 +196,18 @@ const Break kSideBreaks[] = {
        c.attachments.push_back({"a", {}});
      },
      "bad name"},
-    {"AttachmentFlags", [](auto& c) { c.attachments[0].row.flags = 1; }, "bad name"},
-    {"AttachmentOfATensor", [](auto& c) { c.attachments[0].row.extent = 0; }, "has no extent"},
-    {"AttachmentExtentMissing", [](auto& c) { c.attachments[0].row.extent = 77; }, "no extent"},
+    {"AttachmentFlags", [](auto& c) { c.attachments[0].row.flags = 1; },
+     "attachment 0 sets reserved"},
+    {"AttachmentOfATensor", [](auto& c) { c.attachments[0].row.extent = 0; },
+     "lies in extent 0, which"},
+    {"AttachmentExtentMissing", [](auto& c) { c.attachments[0].row.extent = 77; },
+     "lies in extent 77, which"},
     {"SourceWithoutName", [](auto& c) { c.sources[0].name = ""; }, "source 0"},
-    {"SourceFlags", [](auto& c) { c.sources[0].row.flags = 1; }, "source 0"},
+    {"SourceFlags", [](auto& c) { c.sources[0].row.flags = 1; }, "source 0 sets reserved"},
     {"MetadataKeyTooLong", [](auto& c) { c.metadata[0].key = std::string(4097, 'k'); },
      "metadata entry 0 is out of place"},
-    {"MetadataReserved", [](auto& c) { c.metadata[0].row.reserved_b = 1; }, "out of place"},
+    {"MetadataReserved", [](auto& c) { c.metadata[0].row.reserved_b = 1; },
+     "entry 0 sets reserved"},
     {"MetadataKeyHoldsNul", [](auto& c) { c.metadata[0].key = std::string(1, '\0'); },
      "entry 0 has a NUL character in its key"},
     {"MetadataNotUtf8", [](auto& c) { c.metadata[0].value = "\xff"; }, "entry 0 is not UTF-8"},
@@ -221,25 +240,17 @@ TEST(IndexParseTest, RejectsBytesThatAreNoFlatBuffer) {
   EXPECT_THAT(Index::parse({}, nullptr), Fails(ErrorCode::kBadInput, "too short"));
 }
 
-// Points the root table's vector of dimensions at `at` of the FlatBuffer.
-void move_dims(std::vector<std::byte>& bytes, std::size_t at) {
-  constexpr std::size_t kDimsEntry = 4 + 4 * 2;  // of the vtable: field number 4
-  const std::size_t root = base::load_le<std::uint32_t>(bytes.data());
-  const std::size_t vtable = root - base::load_le<std::uint32_t>(&bytes[root]);
-  const std::size_t field = root + base::load_le<std::uint16_t>(&bytes[vtable + kDimsEntry]);
-  base::store_le(&bytes[field], static_cast<std::uint32_t>(at - field));
-}
-
-TEST(IndexParseTest, RejectsDimensionsThatAreNotAligned) {
-  auto bytes = *build_index(sample_contents());
-  const std::size_t at = base::align_up(bytes.size(), 8);
-  bytes.resize(at + 16);
-  base::store_le<std::uint32_t>(&bytes[at], 1);  // one dimension, 4 bytes behind a multiple of 8
-  move_dims(bytes, at);
-  EXPECT_THAT(Index::parse(bytes, nullptr), Fails(ErrorCode::kBadInput, "not aligned to 8 bytes"));
-  base::store_le<std::uint32_t>(&bytes[at + 4], 1);  // one at a multiple of 8
-  move_dims(bytes, at + 4);
-  EXPECT_THAT(Index::parse(bytes, nullptr), Fails(ErrorCode::kBadInput, "in their place"));
+// The list of dimensions begins in the middle of its first number: the 1 becomes its count.
+TEST(IndexParseTest, RejectsRowsThatAreNotAligned) {
+  IndexContents contents;
+  contents.layers = {{"a", {.tensor_count = 1}, {}}};
+  contents.tensors = {{"a.x", {1, 0}, {.dtype = static_cast<std::uint16_t>(DType::kF32)}}};
+  auto bytes = *build_index(contents);
+  ASSERT_THAT(Index::parse(bytes, nullptr), IsOk());
+  testing::FlatIndex index(bytes);
+  const std::size_t at = index.reference(testing::Field::kDims);
+  index.store(at, index.load<std::uint32_t>(at) + 4);
+  EXPECT_THAT(Index::parse(bytes, nullptr), Fails(ErrorCode::kBadInput, "misaligned rows"));
 }
 
 // FlatBuffers aligns no vector that is empty.
