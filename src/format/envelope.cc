@@ -55,10 +55,14 @@ Status check_numbers(const Envelope& envelope, std::uint64_t actual_file_size) {
     return bad(fmt::format("envelope has the impossible data range [{}, {}) in {} bytes",
                            data.begin, data.end, envelope.file_size));
   }
+  if (envelope.shard_count > kMaxShards) {
+    return bad(fmt::format("envelope counts {} shards, the format allows {}", envelope.shard_count,
+                           kMaxShards));
+  }
   const bool index = envelope.kind == FileKind::kIndex;
   const bool numbered =
       index ? envelope.shard_number == kNone : envelope.shard_number < envelope.shard_count;
-  if (envelope.shard_count > kMaxShards || !numbered) {
+  if (!numbered) {
     return bad(fmt::format("envelope has the impossible shard number {} of {}",
                            envelope.shard_number, envelope.shard_count));
   }
@@ -129,14 +133,15 @@ Result<Envelope> decode_envelope(Bytes first_page, std::uint64_t actual_file_siz
     return bad(
         fmt::format("envelope has the unknown file kind {}", static_cast<unsigned>(envelope.kind)));
   }
+  const auto envelope_size = load_le<std::uint32_t>(&first_page[kEnvelopeSizeAt]);
+  if (envelope_size != kEnvelopeSize)
+    return bad(fmt::format("envelope has the impossible size {}", envelope_size));
   const bool reserved_zero =
       base::all_zero(first_page.subspan(kKindAt + 1, kIncompatibleAt - kKindAt - 1)) &&
       base::all_zero(first_page.subspan(kZerosBegin, kHashAt - kZerosBegin));
   const bool shard_hash_zero = envelope.kind == FileKind::kIndex || envelope.data_hash == 0;
-  if (load_le<std::uint32_t>(&first_page[kEnvelopeSizeAt]) != kEnvelopeSize || !reserved_zero ||
-      !shard_hash_zero) {
+  if (!reserved_zero || !shard_hash_zero)
     return bad("envelope has reserved bytes that are not zero");
-  }
   WPACK_TRY(check_numbers(envelope, actual_file_size));
   return envelope;
 }

@@ -65,6 +65,16 @@ EnvelopeBytes encode_shard_envelope(const Uuid& uuid, std::uint32_t number,
   return encode_envelope(envelope);
 }
 
+Result<Envelope> decode_shard_envelope(Bytes first_page, std::uint64_t actual_file_size,
+                                       const ShardRow& row) {
+  if (has_magic(first_page)) return decode_envelope(first_page, actual_file_size);
+  if (actual_file_size != row.file_size) {
+    return Error(ErrorCode::kIntegrity, fmt::format("is {} bytes long, the index says {}",
+                                                    actual_file_size, row.file_size));
+  }
+  return Error(ErrorCode::kIntegrity, "envelope is damaged: its magic bytes differ");
+}
+
 Status check_shard_envelope(const Envelope& shard, const Envelope& index, std::uint32_t number,
                             const ShardRow& row) {
   if (shard.kind != FileKind::kShard)

@@ -31,6 +31,13 @@ struct IndexFile {
                                                   std::uint32_t shard_count,
                                                   std::uint64_t data_end);
 
+// Decodes the envelope of the shard that `row` describes, and checks it on its own. Errors: those
+// of decode_envelope, but what is no file of wpack at all is kIntegrity, as the index says what it
+// was.
+[[nodiscard]] Result<Envelope> decode_shard_envelope(Bytes first_page,
+                                                     std::uint64_t actual_file_size,
+                                                     const ShardRow& row);
+
 // Checks that a decoded envelope belongs to shard `number` of this container.
 // Errors: kIntegrity with what differs; the caller adds the file's name.
 [[nodiscard]] Status check_shard_envelope(const Envelope& shard, const Envelope& index,

@@ -125,7 +125,7 @@ bool ContainerScan::open_shard(std::uint32_t shard) {
   file_ = *std::move(file);
   file_size_ = row.file_size;
   file_.advise_sequential();
-  auto envelope = read_envelope(file_);
+  auto envelope = read_shard_envelope(file_, row);
   if (!envelope) {
     add_fault(std::move(envelope).error());
     // A damaged envelope says nothing about the payload; a wrong size says that it is not there.

@@ -17,6 +17,18 @@ constexpr std::uint64_t kShardsOpenedFirst = 16;
 constexpr std::uint64_t kOpenAtLeast = 4;
 constexpr std::uint64_t kOpenAtMost = 256;
 
+// Reads the first page of `file`, as much of it as there is, and gives it to `decode`.
+template <typename Decode>
+Result<format::Envelope> read_envelope(const os::File& file, Decode decode) {
+  WPACK_ASSIGN(const std::uint64_t size, file.size());
+  format::EnvelopeBytes page;
+  const auto front = MutableBytes(page).first(std::min<std::uint64_t>(size, page.size()));
+  WPACK_TRY(file.read_exact(0, front));
+  auto envelope = decode(front, size);
+  if (!envelope) return std::move(envelope).error().in(file.label());
+  return envelope;
+}
+
 }  // namespace
 
 Bytes CheckedShard::view(std::uint64_t offset, std::uint64_t size) const noexcept {
@@ -25,13 +37,14 @@ Bytes CheckedShard::view(std::uint64_t offset, std::uint64_t size) const noexcep
 }
 
 Result<format::Envelope> read_envelope(const os::File& file) {
-  WPACK_ASSIGN(const std::uint64_t size, file.size());
-  format::EnvelopeBytes page;
-  const auto front = MutableBytes(page).first(std::min<std::uint64_t>(size, page.size()));
-  WPACK_TRY(file.read_exact(0, front));
-  auto envelope = format::decode_envelope(front, size);
-  if (!envelope) return std::move(envelope).error().in(file.label());
-  return envelope;
+  return read_envelope(
+      file, [](Bytes page, std::uint64_t size) { return format::decode_envelope(page, size); });
+}
+
+Result<format::Envelope> read_shard_envelope(const os::File& file, const format::ShardRow& row) {
+  return read_envelope(file, [&](Bytes page, std::uint64_t size) {
+    return format::decode_shard_envelope(page, size, row);
+  });
 }
 
 ShardSet::ShardSet(const OpenedIndex& index, AccessMode access)
@@ -102,7 +115,7 @@ Status ShardSet::check(std::uint32_t number) {
   Slot& slot = slots_[number];
   if (slot.file_is_right) return {};
   const format::ShardRow row = index_.file.index.shards()[number];
-  WPACK_ASSIGN(const format::Envelope envelope, read_envelope(*slot.file));
+  WPACK_ASSIGN(const format::Envelope envelope, read_shard_envelope(*slot.file, row));
   Status same = format::check_shard_envelope(envelope, index_.file.envelope, number, row);
   if (!same) return std::move(same).error().in(slot.file->label());
   slot.file_is_right = true;

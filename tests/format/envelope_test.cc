@@ -88,11 +88,11 @@ TEST(EnvelopeTest, IgnoresUnknownCompatibleFlags) {
 }
 
 TEST(EnvelopeTest, RejectsImpossibleNumbers) {
-  EXPECT_THAT(decode_with(12, std::uint32_t{8192}), Fails(ErrorCode::kBadInput, "reserved"));
+  EXPECT_THAT(decode_with(12, std::uint32_t{8192}), Fails(ErrorCode::kBadInput, "size 8192"));
   EXPECT_THAT(decode_with(16, std::uint8_t{3}), Fails(ErrorCode::kBadInput, "file kind 3"));
   EXPECT_THAT(decode_with(17, std::uint8_t{1}), Fails(ErrorCode::kBadInput, "reserved"));
   EXPECT_THAT(decode_with(56, std::uint32_t{3}), Fails(ErrorCode::kBadInput, "shard number 3"));
-  EXPECT_THAT(decode_with(60, std::uint32_t{65'536}), Fails(ErrorCode::kBadInput, "shard number"));
+  EXPECT_THAT(decode_with(60, std::uint32_t{65'536}), Fails(ErrorCode::kBadInput, "65536 shards"));
   EXPECT_THAT(decode_with(72, std::uint64_t{0}), Fails(ErrorCode::kBadInput, "data range"));
   EXPECT_THAT(decode_with(80, std::uint64_t{4096}), Fails(ErrorCode::kBadInput, "data range"));
   EXPECT_THAT(decode_with(80, ~std::uint64_t{0}), Fails(ErrorCode::kBadInput, "data range"));

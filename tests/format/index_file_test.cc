@@ -75,6 +75,17 @@ TEST_F(ShardEnvelopeTest, AcceptsTheShardThatTheIndexNames) {
   EXPECT_THAT(check_shard_envelope(shard_, index_, 1, row_), IsOk());
 }
 
+TEST_F(ShardEnvelopeTest, TakesWhatHasNoMagicForADamagedShard) {
+  EnvelopeBytes page = encode_shard_envelope(index_.uuid, 1, 2, 5000);
+  EXPECT_THAT(decode_shard_envelope(page, row_.file_size, row_), IsOk());
+  page[0] = std::byte{0};
+  EXPECT_THAT(decode_shard_envelope(page, row_.file_size, row_),
+              Fails(ErrorCode::kIntegrity, "envelope is damaged: its magic"));
+  EXPECT_THAT(decode_shard_envelope(Bytes(page).first(5), 5, row_),
+              Fails(ErrorCode::kIntegrity, "is 5 bytes long, the index says 8192"));
+  EXPECT_THAT(decode_shard_envelope({}, 0, row_), Fails(ErrorCode::kIntegrity, "is 0 bytes long"));
+}
+
 TEST_F(ShardEnvelopeTest, RejectsShardsThatWereSwappedOrCameFromElsewhere) {
   EXPECT_THAT(check_shard_envelope(shard_, index_, 0, row_),
               Fails(ErrorCode::kIntegrity, "is shard 1 of 2, expected shard 0 of 2"));

@@ -146,7 +146,7 @@ TEST_P(DamageTest, RejectsAnEmptyShard) {
   fs::resize_file(shard1_, 0);
   ASSERT_OK_AND_ASSIGN(const Container container, open());
   EXPECT_THAT(container.tensor("layers.1.up"),
-              Fails(ErrorCode::kBadInput, "00001.wps: is not a file of wpack"));
+              Fails(ErrorCode::kIntegrity, "00001.wps: is 0 bytes long, the index says 147456"));
 }
 
 TEST_P(DamageTest, RejectsAMissingShardAtOpen) {
