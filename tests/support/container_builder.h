@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "base/align.h"
+#include "base/little_endian.h"
 #include "format/checksum.h"
 #include "format/index_builder.h"
 #include "format/index_file.h"
@@ -39,6 +39,8 @@ inline void flip_byte(const std::filesystem::path& path, std::uint64_t offset) {
 
 class ContainerBuilder {
  public:
+  using EnvelopePatch = std::function<void(format::EnvelopeBytes&)>;
+
   ContainerBuilder() {
     contents_.producer = "test";
     contents_.source_format = "test";
@@ -117,6 +119,25 @@ class ContainerBuilder {
     return *this;
   }
 
+  // Changes the FlatBuffer in place before build() computes the container's identity from it.
+  ContainerBuilder& patch_index(std::function<void(MutableBytes)> patch) {
+    patch_index_ = std::move(patch);
+    return *this;
+  }
+
+  // The same, but the identity is that of the index before: for what makes it no index at all.
+  ContainerBuilder& break_index(std::function<void(MutableBytes)> patch) {
+    break_index_ = std::move(patch);
+    return *this;
+  }
+
+  // Changes the envelope of shard `number`, or of the index (kNone), before build() computes its
+  // checksum.
+  ContainerBuilder& patch_envelope(std::uint32_t number, EnvelopePatch patch) {
+    patch_envelope_[number] = std::move(patch);
+    return *this;
+  }
+
   // Returns the index that build() would write, without writing anything.
   [[nodiscard]] format::Index index() {
     const auto bytes = std::make_shared<std::vector<std::byte>>(flatbuffer());
@@ -126,19 +147,26 @@ class ContainerBuilder {
   // Writes the container into the directory `path`, which it makes, and returns the path.
   std::string build(const std::filesystem::path& path) {
     std::vector<std::byte> index = flatbuffer();
+    if (patch_index_) patch_index_(index);
     const Uuid uuid = format::uuid_of_index(index);
     std::filesystem::create_directory(path);
     std::vector<std::uint64_t> hashes;
     for (std::uint32_t i = 0; i < shards_.size(); ++i) {
       const format::ShardRow& row = contents_.shards[i];
-      const auto page = format::encode_shard_envelope(uuid, i, size32(shards_), row.data_end);
-      std::memcpy(shards_[i].data(), page.data(), page.size());
-      hashes.push_back(format::decode_envelope(page, row.file_size).value().envelope_hash);
+      auto page = format::encode_shard_envelope(uuid, i, size32(shards_), row.data_end);
+      hashes.push_back(finish_envelope(i, page));
+      std::ranges::copy(page, shards_[i].begin());
       write(path / format::shard_file_name(i), shards_[i]);
       std::filesystem::resize_file(path / format::shard_file_name(i), row.file_size);
     }
     format::set_envelope_hashes(index, hashes);
-    write(path / format::kIndexFileName, format::encode_index_file(index, uuid, size32(shards_)));
+    if (break_index_) break_index_(index);
+    std::vector<std::byte> file = format::encode_index_file(index, uuid, size32(shards_));
+    format::EnvelopeBytes page;
+    std::ranges::copy_n(file.begin(), page.size(), page.begin());
+    finish_envelope(format::kNone, page);
+    std::ranges::copy(page, file.begin());
+    write(path / format::kIndexFileName, file);
     return path.string();
   }
 
@@ -157,6 +185,15 @@ class ContainerBuilder {
           {.file_size = base::align_up(end, base::kPageSize), .data_end = end});
     }
     return format::build_index(contents_).value();
+  }
+
+  // Applies the patch of the file, makes the checksum right and returns it.
+  std::uint64_t finish_envelope(std::uint32_t number, format::EnvelopeBytes& page) const {
+    const auto patch = patch_envelope_.find(number);
+    if (patch != patch_envelope_.end()) patch->second(page);
+    const std::uint64_t hash = format::hash64(Bytes(page).first(page.size() - sizeof hash));
+    base::store_le(&page[page.size() - sizeof hash], hash);
+    return hash;
   }
 
   static void write(const std::filesystem::path& path, Bytes bytes) {
@@ -231,6 +268,9 @@ class ContainerBuilder {
   std::size_t closed_ = 0;                      // layers
   std::uint8_t chunk_log2_ = 16;
   std::map<std::string, std::vector<std::byte>> oracle_;
+  std::function<void(MutableBytes)> patch_index_;
+  std::function<void(MutableBytes)> break_index_;
+  std::map<std::uint32_t, EnvelopePatch> patch_envelope_;  // by shard; kNone is the index
 };
 
 }  // namespace wpack::testing
