@@ -9,7 +9,7 @@
 #include "codec/codec.h"
 #include "format/index_builder.h"
 #include "load/chunk_checker.h"
-#include "load/shard_set.h"
+#include "load/envelope_reader.h"
 #include "wpack/text.h"
 
 namespace wpack::load {

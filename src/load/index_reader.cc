@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/align.h"
+#include "load/envelope_reader.h"
 #include "os/file.h"
 #include "os/mapped_region.h"
 #include "wpack/text.h"
@@ -44,6 +45,13 @@ Error too_large(const std::string& label, std::uint64_t size, std::uint64_t max_
                       size, max_bytes)};
 }
 
+// A file that is longer than it was written is damaged, not too large.
+Error large_file(const os::File& file, std::uint64_t size, std::uint64_t max_bytes) {
+  auto envelope = read_envelope(file);
+  if (!envelope) return std::move(envelope).error();
+  return too_large(file.label(), size - format::kEnvelopeSize, max_bytes);
+}
+
 Result<os::UniqueFd> open_container_directory(const std::string& path) {
   auto directory = os::open_directory(path);
   if (!directory && directory.error().system_errno() == ENOTDIR) {
@@ -67,7 +75,7 @@ Result<OpenedIndex> open_index(const std::string& path, std::uint64_t max_bytes)
                os::File::open_read_at(directory, format::kIndexFileName, index_label));
   WPACK_ASSIGN(const std::uint64_t size, file.size());
   if (size > format::kEnvelopeSize + base::align_up(max_bytes, base::kPageSize))
-    return too_large(index_label, size - format::kEnvelopeSize, max_bytes);
+    return large_file(file, size, max_bytes);
   WPACK_ASSIGN(OwnedBytes owned, load_file(file, size));
   auto parsed = format::parse_index_file(owned.bytes, std::move(owned.owner));
   if (!parsed) return std::move(parsed).error().in(index_label);

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "base/checked_math.h"
+#include "load/envelope_reader.h"
 #include "os/resource_limits.h"
 
 namespace wpack::load {
@@ -17,34 +17,11 @@ constexpr std::uint64_t kShardsOpenedFirst = 16;
 constexpr std::uint64_t kOpenAtLeast = 4;
 constexpr std::uint64_t kOpenAtMost = 256;
 
-// Reads the first page of `file`, as much of it as there is, and gives it to `decode`.
-template <typename Decode>
-Result<format::Envelope> read_envelope(const os::File& file, Decode decode) {
-  WPACK_ASSIGN(const std::uint64_t size, file.size());
-  format::EnvelopeBytes page;
-  const auto front = MutableBytes(page).first(std::min<std::uint64_t>(size, page.size()));
-  WPACK_TRY(file.read_exact(0, front));
-  auto envelope = decode(front, size);
-  if (!envelope) return std::move(envelope).error().in(file.label());
-  return envelope;
-}
-
 }  // namespace
 
 Bytes CheckedShard::view(std::uint64_t offset, std::uint64_t size) const noexcept {
   if (!base::range_within(offset, size, region.bytes().size())) return {};
   return region.bytes().subspan(offset, size);
-}
-
-Result<format::Envelope> read_envelope(const os::File& file) {
-  return read_envelope(
-      file, [](Bytes page, std::uint64_t size) { return format::decode_envelope(page, size); });
-}
-
-Result<format::Envelope> read_shard_envelope(const os::File& file, const format::ShardRow& row) {
-  return read_envelope(file, [&](Bytes page, std::uint64_t size) {
-    return format::decode_shard_envelope(page, size, row);
-  });
 }
 
 ShardSet::ShardSet(const OpenedIndex& index, AccessMode access)

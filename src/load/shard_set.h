@@ -78,10 +78,4 @@ class ShardSet {
   std::string mapping_refused_;
 };
 
-// Reads the envelope of `file` and checks it on its own. Errors: kIo, kBadInput, kIntegrity.
-[[nodiscard]] Result<format::Envelope> read_envelope(const os::File& file);
-// The same for the shard that `row` describes: a file that is not wpack's is kIntegrity.
-[[nodiscard]] Result<format::Envelope> read_shard_envelope(const os::File& file,
-                                                           const format::ShardRow& row);
-
 }  // namespace wpack::load

@@ -2,8 +2,8 @@
 
 #include "format/limits.h"
 #include "load/container_scan.h"
+#include "load/envelope_reader.h"
 #include "load/index_reader.h"
-#include "load/shard_set.h"
 #include "os/file.h"
 
 namespace wpack {
