@@ -1,0 +1,1 @@
+"""A reader of wpack containers, written from format/SPEC.md alone."""
