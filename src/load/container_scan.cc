@@ -64,6 +64,7 @@ ContainerScan::ContainerScan(const OpenedIndex& index, const ProgressCallback& p
 
 Status ContainerScan::run() {
   check_index();
+  check_empty_tensors();
   for (std::uint32_t shard = 0; shard < rows_.shards().size() && !full(); ++shard)
     WPACK_TRY(scan_shard(shard));
   check_directory();
@@ -78,6 +79,18 @@ void ContainerScan::check_index() {
       {ErrorCode::kIntegrity,
        fmt::format("{}/{}: UUID is {}, its contents say {}", index_.label, format::kIndexFileName,
                    to_string(index_.file.envelope.uuid), to_string(uuid))});
+}
+
+// They lie in no extent, so that no scan of a shard comes upon them.
+void ContainerScan::check_empty_tensors() {
+  const std::uint64_t hash_of_nothing = format::hash64({});
+  for (std::uint32_t i = 0; i < rows_.tensors().size(); ++i) {
+    const format::TensorRow tensor = rows_.tensors()[i];
+    if (tensor.nbytes > 0 || tensor.hash == hash_of_nothing) continue;
+    add_fault({ErrorCode::kIntegrity,
+               fmt::format("{}/{}: empty tensor '{}' does not match its checksum", index_.label,
+                           format::kIndexFileName, escape_name(rows_.name_of(tensor)))});
+  }
 }
 
 void ContainerScan::check_directory() {

@@ -31,6 +31,7 @@ class ContainerScan {
 
  private:
   void check_index();
+  void check_empty_tensors();
   void check_directory();
   [[nodiscard]] Status scan_shard(std::uint32_t shard);
   // Opens a shard and checks its envelope; false if its payload is not worth looking at.

@@ -50,6 +50,12 @@ TEST_F(VerifyTest, FindsATensorWhoseOwnChecksumIsWrong) {
                                         "checksum, though its chunks do"));
 }
 
+TEST_F(VerifyTest, FindsAnEmptyTensorWhoseChecksumIsWrong) {
+  builder_.row_of("layers.0.empty").hash ^= 1;
+  EXPECT_THAT(fault(build()),
+              HasSubstr("index.wpi: empty tensor 'layers.0.empty' does not match its checksum"));
+}
+
 TEST_F(VerifyTest, FindsPaddingThatIsNotZero) {
   builder_.shard(0)[4096 + 300'000 + 1] = std::byte{1};
   EXPECT_THAT(fault(build()), HasSubstr("00000.wps: padding at offset 304097 is not zero"));
