@@ -1,4 +1,4 @@
-// What lies in the shards, and the files themselves: rules C4, T5, P1, sections 2, 7 and 9.
+// What lies in the shards, and the files themselves: rules C4, T5, P1, U1, D1 and D3.
 #include "recipes.h"
 
 namespace wpack::testing {

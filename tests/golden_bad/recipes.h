@@ -22,13 +22,13 @@ struct Recipe {
 [[nodiscard]] std::vector<Recipe> all_recipes();
 
 [[nodiscard]] std::vector<Recipe> envelope_recipes();  // E
-[[nodiscard]] std::vector<Recipe> index_recipes();     // section 5, S, section 8
+[[nodiscard]] std::vector<Recipe> index_recipes();     // F, S, Z
 [[nodiscard]] std::vector<Recipe> extent_recipes();    // X, C
 [[nodiscard]] std::vector<Recipe> layer_recipes();     // L
 [[nodiscard]] std::vector<Recipe> tensor_recipes();    // T
 [[nodiscard]] std::vector<Recipe> name_recipes();      // N
 [[nodiscard]] std::vector<Recipe> side_recipes();      // A, M
-[[nodiscard]] std::vector<Recipe> payload_recipes();   // C4, T5, P, sections 2, 7 and 9
+[[nodiscard]] std::vector<Recipe> payload_recipes();   // C4, T5, P, U, D
 
 // Sound containers to start from.
 using Base = ContainerBuilder (*)();

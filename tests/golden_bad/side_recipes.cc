@@ -1,4 +1,4 @@
-// Attachments and metadata: rules A1 and M1, and the two names of the whole index.
+// Attachments and metadata: rules A1 and M1, and the two texts of the whole index: F1.
 #include "recipes.h"
 #include "support/flat_index.h"
 

@@ -1,6 +1,7 @@
 """Opens a container, hands out its content, verifies it."""
 
 import os
+import re
 
 from . import envelope, xxh3
 from .extent_rules import check_chunks, check_extents, check_shards
@@ -16,22 +17,31 @@ from .other_rules import (
 )
 from .refusal import Refusal, require
 from .registry import ELEMENT_TYPES, RAW
-from .schema import NONE, SHARD, Index, check_reserved
+from .schema import NONE, Index, check_reserved
 from .tensor_rules import check_tensors, shape
+from .verification import Verification
+
+# The shards that are opened with the container; the others are at their first use.
+_SHARDS_OPENED_FIRST = 16
 
 
 class Container:
-    """Opening checks everything that SPEC.md says of the index; a shard is checked when it is used."""
+    """A container whose index has passed every check; a shard is checked when it is first used."""
 
     def __init__(self, path):
-        self._shards = {}
+        self._files = {}
+        self._checked = set()
         self._directory = -1
         try:
             self._directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except NotADirectoryError:
+            raise Refusal("D2", f"{path} is not a directory") from None
         except OSError as error:
-            raise Refusal("D2", f"{path}: {error.strerror}") from None
+            raise Refusal("D1", f"{path}: {error.strerror}") from None
         try:
             self._open_index()
+            for number in range(min(len(self.index.shards), _SHARDS_OPENED_FIRST)):
+                self._open_shard(number)
         except Refusal:
             self.close()
             raise
@@ -43,9 +53,9 @@ class Container:
         self.close()
 
     def close(self):
-        for shard in self._shards.values():
-            shard.close()
-        self._shards.clear()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
@@ -53,14 +63,14 @@ class Container:
     def _open_index(self):
         file = File(self._directory, "index.wpi")
         try:
-            head = file.read(0, envelope.SIZE)
-            self.envelope = envelope.read(head, file.size, envelope.INDEX)
+            self.envelope = envelope.read(file.read(0, envelope.SIZE), file.size)
+            require(self.envelope.kind == envelope.INDEX, "E5", "index.wpi is a shard")
             size = self.envelope.data_end - self.envelope.data_begin
             require(size <= INDEX_SIZE_LIMIT, "Z1", f"an index of {size} bytes")
-            self._data = envelope.check_index_data(self.envelope, file.read(0, file.size))
+            self.index_data = envelope.check_index_data(self.envelope, file.read(0, file.size))
         finally:
             file.close()
-        self.index = Index(self._data)
+        self.index = Index(self.index_data)
         check_limits(self.index)
         check_reserved(self.index)
         check_shards(self.index, self.envelope.shard_count)
@@ -91,9 +101,9 @@ class Container:
         ]
 
     def tensor_bytes(self, tensor):
-        """The logical bytes of a row of `index.tensors`, its chunks checked before."""
+        """The logical bytes of a row of `index.tensors`; their chunks are checked before."""
         require(tensor.dtype in ELEMENT_TYPES, "T2", f"element type {tensor.dtype} is not known")
-        return self._logical_bytes(tensor)
+        return self.logical_bytes(tensor)
 
     def attachment_bytes(self, attachment):
         if attachment.extent == NONE:
@@ -101,48 +111,14 @@ class Container:
         extent = self.index.extents[attachment.extent]
         return self._raw_bytes(attachment.extent, 0, extent.raw_size)
 
-    # Verification
-
     def verify(self):
-        """Everything that SPEC.md section 9 lets `verify` promise."""
-        for number in range(len(self.index.shards)):
-            self._shard(number)
-        for row, extent in enumerate(self.index.extents):
-            for i in range(extent.chunk_count):
-                self._stored_chunk(row, i)
-        for number, tensor in enumerate(self.index.tensors):
-            require(
-                xxh3.hash64(self._logical_bytes(tensor)) == tensor.hash,
-                "T5",
-                f"tensors[{number}]: the hash does not match",
-            )
-        self._check_padding()
-        require(self._computed_uuid() == self.uuid, "U1", "the UUID is not the index's")
-
-    def _check_padding(self):
-        for number, shard in enumerate(self.index.shards):
-            used = [
-                (extent.offset, extent.offset + extent.stored_size)
-                for extent in self.index.extents
-                if extent.shard == number
-            ]
-            begin = envelope.SIZE
-            for used_begin, used_end in used + [(shard.file_size, shard.file_size)]:
-                gap = self._shard(number).read(begin, used_begin - begin)
-                require(not any(gap), "P1", f"shard {number}: padding from {begin} is not zero")
-                begin = used_end
-
-    def _computed_uuid(self):
-        data = bytearray(self._data)
-        hash_at = SHARD.layout.size - 8
-        for number in range(len(self.index.shards)):
-            row = self.index.shards_begin + number * SHARD.layout.size
-            data[row + hash_at : row + SHARD.layout.size] = bytes(8)
-        return xxh3.hash128(data).to_bytes(16, "big")
+        """Everything that is wrong, a list of Refusals."""
+        return Verification(self).run()
 
     # Payload
 
-    def _logical_bytes(self, tensor):
+    def logical_bytes(self, tensor):
+        """The same as tensor_bytes(), of unknown element types too."""
         if tensor.nbytes == 0:
             return b""
         return self._raw_bytes(tensor.extent, tensor.byte_offset, tensor.nbytes)
@@ -152,39 +128,51 @@ class Container:
         require(extent.codec == RAW, "X4", f"extents[{row}]: codec {extent.codec} is not known")
         first = begin >> extent.chunk_log2
         last = (begin + size - 1) >> extent.chunk_log2
-        raw = b"".join(self._stored_chunk(row, i) for i in range(first, last + 1))
+        raw = b"".join(self.stored_chunk(row, i) for i in range(first, last + 1))
         begin -= first << extent.chunk_log2
         return raw[begin : begin + size]
 
-    def _stored_chunk(self, row, i):
+    def stored_chunk(self, row, i):
+        """The stored bytes of a chunk of an extent, checked by C4."""
         extent = self.index.extents[row]
         chunk = self.index.chunks[extent.chunk_first + i]
-        shard = self._shard(extent.shard)
-        stored = shard.read(extent.offset + chunk.offset, chunk.stored_size)
+        stored = self.shard(extent.shard).read(extent.offset + chunk.offset, chunk.stored_size)
         require(
             xxh3.hash64(stored) == chunk.hash, "C4", f"extents[{row}], chunk {i}: the hash differs"
         )
         return stored
 
-    def _shard(self, number):
-        """The open file of a shard, its envelope checked once: E1 to E9."""
-        if number not in self._shards:
-            file = File(self._directory, f"{number:05}.wps")
-            try:
-                self._check_shard(number, file)
-            except Refusal:
-                file.close()
-                raise
-            self._shards[number] = file
-        return self._shards[number]
+    # Files
+
+    def shard(self, number):
+        """The file of a shard, its envelope checked when it is first asked for."""
+        self._open_shard(number)
+        if number not in self._checked:
+            self._check_shard(number, self._files[number])
+            self._checked.add(number)
+        return self._files[number]
+
+    def unknown_shards(self):
+        """D3: the files that are called as shards are, but that the index does not know."""
+        return sorted(
+            file
+            for file in os.listdir(self._directory)
+            if re.fullmatch("[0-9]{5}[.]wps", file) and int(file[:5]) >= self.envelope.shard_count
+        )
+
+    def _open_shard(self, number):
+        if number not in self._files:
+            self._files[number] = File(self._directory, f"{number:05}.wps")
 
     def _check_shard(self, number, file):
-        head = envelope.read(file.read(0, envelope.SIZE), file.size, envelope.SHARD)
+        what = f"shard {number}"
+        head = envelope.read(file.read(0, envelope.SIZE), file.size)
         row = self.index.shards[number]
-        require(head.uuid == self.uuid, "E9", f"shard {number} is of another container")
-        require(head.shard_count == self.envelope.shard_count, "E9", f"shard {number}: shard_count")
-        require(head.shard_number == number, "E9", f"shard {number} is shard {head.shard_number}")
+        require(head.kind == envelope.SHARD, "E9", f"{what} is an index")
+        require(head.uuid == self.uuid, "E9", f"{what} is of another container")
+        require(head.shard_count == self.envelope.shard_count, "E9", f"{what}: shard_count differs")
+        require(head.shard_number == number, "E9", f"{what} is shard {head.shard_number}")
         for field in row._fields:
             require(
-                getattr(head, field) == getattr(row, field), "E9", f"shard {number}: {field} differs"
+                getattr(head, field) == getattr(row, field), "E9", f"{what}: {field} differs"
             )

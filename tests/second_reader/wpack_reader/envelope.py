@@ -4,7 +4,7 @@ import struct
 from collections import namedtuple
 
 from . import xxh3
-from .refusal import require
+from .refusal import INTEGRITY, require
 from .schema import NONE
 
 SIZE = 4096
@@ -29,10 +29,10 @@ def align_up(value, alignment):
     return -(-value // alignment) * alignment
 
 
-def read(data, real_size, expected_kind):
+def read(data, real_size):
     """The envelope in the first bytes of a file of `real_size` bytes, checked by E1 to E8."""
     require(data[: len(MAGIC)] == MAGIC, "E1", "the first bytes are not the magic")
-    require(len(data) >= SIZE, "E1", f"the file has only {len(data)} bytes")
+    require(len(data) >= SIZE, "E1", f"the file has only {len(data)} bytes", INTEGRITY)
     data = bytes(data[:SIZE])
     (envelope_hash,) = struct.unpack_from("<Q", data, _HASH_AT)
     require(xxh3.hash64(data[:_HASH_AT]) == envelope_hash, "E2", "envelope_hash does not match")
@@ -41,22 +41,22 @@ def read(data, real_size, expected_kind):
     require(version == VERSION, "E3", "version {}.{} is not known".format(*version))
     flags = envelope.incompatible_flags
     require(flags == 0, "E4", f"incompatible flags {flags:#x} are not known")
-    _check_fixed(envelope, data, expected_kind)
+    _check_fixed(envelope, data)
     _check_sizes(envelope, real_size)
     require(envelope.shard_count <= 65535, "E8", f"{envelope.shard_count} shards")
-    if expected_kind == SHARD:
+    if envelope.kind == SHARD:
         require(envelope.shard_number < envelope.shard_count, "E8", "shard_number is no shard")
     else:
         require(envelope.shard_number == NONE, "E8", "the index has a shard_number")
     return envelope
 
 
-def _check_fixed(envelope, data, expected_kind):
-    require(envelope.kind == expected_kind, "E5", f"kind is {envelope.kind}")
+def _check_fixed(envelope, data):
+    require(envelope.kind in (INDEX, SHARD), "E5", f"kind is {envelope.kind}")
     require(envelope.envelope_size == SIZE, "E5", f"envelope_size is {envelope.envelope_size}")
     reserved = envelope.reserved + data[_LAYOUT.size : _HASH_AT]
     require(not any(reserved), "E5", "reserved bytes are not zero")
-    if expected_kind == SHARD:
+    if envelope.kind == SHARD:
         require(envelope.data_hash == 0, "E5", "data_hash of a shard is not zero")
 
 

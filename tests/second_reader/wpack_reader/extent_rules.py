@@ -46,7 +46,7 @@ def _check_extent(extent, shard, what):
         f"{what}: offset {extent.offset}, alignment 2^{extent.alignment_log2}",
     )
     if extent.codec == RAW:
-        require(extent.stored_size == extent.raw_size, "X4", f"{what}: sizes differ", "invalid")
+        require(extent.stored_size == extent.raw_size, "X4", f"{what}: sizes differ")
 
 
 def check_chunks(index):

@@ -1,10 +1,9 @@
-"""Files of a container: rule D1, which lets no symbolic link and nothing but plain files through."""
+"""The files of a container: rules D1 and D2."""
 
-import errno
 import os
 import stat
 
-from .refusal import Refusal, require
+from .refusal import Refusal
 
 
 class File:
@@ -14,15 +13,12 @@ class File:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             self._fd = os.open(name, flags, dir_fd=directory_fd)
-        except FileNotFoundError:
-            raise Refusal("D2", f"{name} is missing") from None
         except OSError as error:
-            rule = "D1" if error.errno in (errno.ELOOP, errno.ENXIO) else "D2"
-            raise Refusal(rule, f"{name}: {error.strerror}") from None
+            raise Refusal("D1", f"{name}: {error.strerror}") from None
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             self.close()
-        require(stat.S_ISREG(status.st_mode), "D1", f"{name} is not a regular file")
+            raise Refusal("D2", f"{name} is not a regular file")
         self.size = status.st_size
 
     def read(self, offset, size):

@@ -6,7 +6,7 @@ is read outside the buffer.
 
 import struct
 
-from .refusal import require
+from .refusal import require, require_utf8
 
 RULE = "F1"
 
@@ -22,31 +22,25 @@ class Table:
         back = self._read("<i", self._begin, "the root table's vtable offset")
         vtable = self._begin - back
         vtable_size = self._read("<H", vtable, "the vtable's size")
-        self._size = self._read("<H", vtable + 2, "the table's size")
         require(
             vtable_size >= 4 and vtable_size % 2 == 0 and vtable + vtable_size <= len(data),
             RULE,
             f"a vtable of {vtable_size} bytes at {vtable}",
-        )
-        require(
-            self._size >= 4 and self._begin + self._size <= len(data),
-            RULE,
-            f"a table of {self._size} bytes at {self._begin}",
         )
         count = vtable_size // 2 - 2
         self._places = struct.unpack_from(f"<{count}H", data, vtable + 4)
 
     def scalar(self, field, form, default, what):
         """The value of a scalar field, or its default where the field is absent."""
-        place = self._place(field, struct.calcsize(form), what)
+        place = self._place(field)
         return default if place is None else self._read(form, place, what)
 
     def string(self, field, what):
-        """The bytes of a required string, without the zero that ends it."""
+        """The text of a required string."""
         begin, count = self.vector(field, 1, 1, what)
         end = begin + count
         require(end < len(self._data) and self._data[end] == 0, RULE, f"{what} does not end")
-        return bytes(self._data[begin:end])
+        return require_utf8(self._data[begin:end], RULE, what)
 
     def blob(self, field, what):
         """The bytes of a required vector of bytes."""
@@ -55,7 +49,7 @@ class Table:
 
     def vector(self, field, element_size, alignment, what):
         """Where the first element of a required vector stands, and the number of elements."""
-        place = self._place(field, 4, what)
+        place = self._place(field)
         require(place is not None, RULE, f"{what} is missing")
         at = self._follow(place, what)
         count = self._read("<I", at, what)
@@ -68,14 +62,10 @@ class Table:
         require(begin % alignment == 0, RULE, f"{what}: elements at {begin} are not aligned")
         return begin, count
 
-    def _place(self, field, size, what):
+    def _place(self, field):
         if field >= len(self._places) or self._places[field] == 0:
             return None
-        place = self._places[field]
-        require(
-            4 <= place and place + size <= self._size, RULE, f"{what} lies outside of its table"
-        )
-        return self._begin + place
+        return self._begin + self._places[field]
 
     def _follow(self, at, what):
         offset = self._read("<I", at, what)

@@ -7,19 +7,12 @@ from .schema import NONE
 
 def check_layers(index):
     _check_ownership(index)
-    page_owner_end = {}
     for number, layer in enumerate(index.layers):
         what = f"layers[{number}]"
         extents = index.extents[layer.extent_first : layer.extent_first + layer.extent_count]
         _check_range(layer, extents, what)
-        if extents:
-            require(
-                layer.begin >= page_owner_end.get(layer.shard, 0),
-                "L3",
-                f"{what} shares a page with another layer",
-            )
-            page_owner_end[layer.shard] = layer.end
         _check_foreign(index, number, what)
+    _check_pages(index)
 
 
 def _check_ownership(index):
@@ -57,6 +50,16 @@ def _check_range(layer, extents, what):
         expected = (begin, end, layer.shard)
     actual = (layer.begin, layer.end, layer.shard)
     require(actual == expected, "L3", f"{what}: {actual}, should be {expected}")
+
+
+def _check_pages(index):
+    """L3: neighbours of different homes, which attachments' extents share, share no page."""
+    for number, (before, after) in enumerate(zip(index.extents, index.extents[1:]), 1):
+        if before.layer != after.layer and before.shard == after.shard:
+            end = align_up(before.offset + before.stored_size, PAGE)
+            require(
+                end <= after.offset, "L3", f"extents[{number}] lies in a page of another layer"
+            )
 
 
 def _check_foreign(index, number, what):

@@ -1,8 +1,12 @@
 """Rules of SPEC.md section 5.6: names, their order and their hash tables."""
 
 from . import xxh3
-from .refusal import require
+from .refusal import require, require_utf8
 from .schema import NONE
+
+
+# In the order in which their names stand.
+_SIZE_LIMITS = {"tensors": 4096, "layers": 4096, "attachments": 255, "sources": 4096}
 
 
 def name(index, row):
@@ -10,13 +14,10 @@ def name(index, row):
 
 
 def check_names(index):
-    try:
-        index.names.decode("utf-8")
-    except UnicodeDecodeError as error:
-        require(False, "N1", f"names are not UTF-8: {error}")
+    require_utf8(index.names, "N1", "the blob of names")
     require(0 not in index.names, "N1", "a NUL in names")
     end = 0
-    for vector, limit in (("tensors", 4096), ("layers", 4096), ("attachments", 255), ("sources", 4096)):
+    for vector, limit in _SIZE_LIMITS.items():
         for number, row in enumerate(getattr(index, vector)):
             what = f"{vector}[{number}]"
             require(row.name_offset == end, "N1", f"{what}: name at {row.name_offset}, not {end}")

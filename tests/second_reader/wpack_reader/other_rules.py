@@ -3,7 +3,7 @@
 import re
 
 from .name_rules import name
-from .refusal import require
+from .refusal import require, require_utf8
 from .schema import NONE
 
 _ATTACHMENT_NAME = re.compile(rb"(?!\.)[A-Za-z0-9._-]+\Z")
@@ -53,10 +53,7 @@ def check_metadata(index):
         require(row.value_offset == end, "M1", f"{what}: value at {row.value_offset}, not {end}")
         end += row.value_size
         require(end <= len(index.metadata_text), "M1", f"{what}: the text does not fit")
-        try:
-            key_and_value(index, row)
-        except UnicodeDecodeError as error:
-            require(False, "M1", f"{what} is not UTF-8: {error}")
+        key_and_value(index, row)
     require(end == len(index.metadata_text), "M1", "metadata_text is longer than the rows say")
 
 
@@ -64,4 +61,4 @@ def key_and_value(index, row):
     text = index.metadata_text
     key = text[row.key_offset : row.key_offset + row.key_size]
     value = text[row.value_offset : row.value_offset + row.value_size]
-    return key.decode("utf-8"), value.decode("utf-8")
+    return require_utf8(key, "M1", "a key"), require_utf8(value, "M1", "a value")

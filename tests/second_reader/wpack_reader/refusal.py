@@ -1,35 +1,23 @@
-"""How this reader says no."""
+"""How this reader says no: the rule that is broken, and the kind of refusal of SPEC.md section 9."""
 
-# What the refusal means to a caller; SPEC.md section 9 says which rule is of which kind.
+BAD_INPUT = "bad input"
+INPUT_OUTPUT = "input/output"
 INTEGRITY = "integrity"
-INVALID = "invalid"
-UNSUPPORTED = "unsupported"
-MISSING = "missing"
+LIMIT = "limit"
 
-_KINDS = {
-    "D2": MISSING,
-    "E2": INTEGRITY,
-    "E3": UNSUPPORTED,
-    "E4": UNSUPPORTED,
-    "E6": INTEGRITY,
-    "E9": INTEGRITY,
-    "E10": INTEGRITY,
-    "X4": UNSUPPORTED,
-    "C4": INTEGRITY,
-    "T2": UNSUPPORTED,
-    "T5": INTEGRITY,
-    "P1": INTEGRITY,
-    "U1": INTEGRITY,
-}
+_KINDS = {"D1": INPUT_OUTPUT, "Z1": LIMIT}
+_KINDS.update(
+    dict.fromkeys(("D3", "E2", "E6", "E9", "E10", "C4", "T5", "P1", "U1"), INTEGRITY)
+)
 
 
 class Refusal(Exception):
-    """One rule of SPEC.md that the container breaks."""
+    """One rule of SPEC.md that a container breaks."""
 
     def __init__(self, rule, message, kind=None):
         super().__init__(message)
         self.rule = rule
-        self.kind = kind or _KINDS.get(rule, INVALID)
+        self.kind = kind or _KINDS.get(rule, BAD_INPUT)
 
     def __str__(self):
         return f"{self.rule} ({self.kind}): {self.args[0]}"
@@ -38,3 +26,11 @@ class Refusal(Exception):
 def require(condition, rule, message, kind=None):
     if not condition:
         raise Refusal(rule, message, kind)
+
+
+def require_utf8(data, rule, what):
+    """The text of `data`."""
+    try:
+        return bytes(data).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refusal(rule, f"{what} is not UTF-8: {error.reason} at {error.start}") from None

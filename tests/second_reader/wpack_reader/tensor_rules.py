@@ -32,7 +32,7 @@ def _check_size(tensor, dims, what):
     if element is not None:
         nbytes = (prod(dims) * element.bits + 7) // 8
         require(
-            tensor.nbytes == nbytes, "T2", f"{what}: {tensor.nbytes} bytes, not {nbytes}", "invalid"
+            tensor.nbytes == nbytes, "T2", f"{what}: {tensor.nbytes} bytes, not {nbytes}"
         )
 
 
@@ -68,6 +68,7 @@ def _check_place(index, tensor, what):
 def _check_alias(index, tensor, what):
     if tensor.alias_of == NONE:
         return
+    require(tensor.nbytes > 0, "T6", f"{what} is empty and an alias")
     require(tensor.alias_of < len(index.tensors), "T6", f"{what}: alias of no row")
     whole = index.tensors[tensor.alias_of]
     require(whole.alias_of == NONE, "T6", f"{what} is an alias of an alias")
