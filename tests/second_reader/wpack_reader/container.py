@@ -15,7 +15,7 @@ from .other_rules import (
     check_metadata,
     key_and_value,
 )
-from .refusal import Refusal, require
+from .refusal import INTEGRITY, UNSUPPORTED, Refusal, require
 from .registry import ELEMENT_TYPES, RAW
 from .schema import NONE, Index, check_reserved
 from .tensor_rules import check_tensors, shape
@@ -102,7 +102,8 @@ class Container:
 
     def tensor_bytes(self, tensor):
         """The logical bytes of a row of `index.tensors`; their chunks are checked before."""
-        require(tensor.dtype in ELEMENT_TYPES, "T2", f"element type {tensor.dtype} is not known")
+        known = tensor.dtype in ELEMENT_TYPES
+        require(known, "T2", f"element type {tensor.dtype} is not known", UNSUPPORTED)
         return self.logical_bytes(tensor)
 
     def attachment_bytes(self, attachment):
@@ -124,13 +125,17 @@ class Container:
         return self._raw_bytes(tensor.extent, tensor.byte_offset, tensor.nbytes)
 
     def _raw_bytes(self, row, begin, size):
+        self.require_known_codec(row)
         extent = self.index.extents[row]
-        require(extent.codec == RAW, "X4", f"extents[{row}]: codec {extent.codec} is not known")
         first = begin >> extent.chunk_log2
         last = (begin + size - 1) >> extent.chunk_log2
         raw = b"".join(self.stored_chunk(row, i) for i in range(first, last + 1))
         begin -= first << extent.chunk_log2
         return raw[begin : begin + size]
+
+    def require_known_codec(self, row):
+        codec = self.index.extents[row].codec
+        require(codec == RAW, "X4", f"extents[{row}]: codec {codec} is not known", UNSUPPORTED)
 
     def stored_chunk(self, row, i):
         """The stored bytes of a chunk of an extent, checked by C4."""
@@ -166,7 +171,7 @@ class Container:
 
     def _check_shard(self, number, file):
         what = f"shard {number}"
-        head = envelope.read(file.read(0, envelope.SIZE), file.size)
+        head = envelope.read(file.read(0, envelope.SIZE), file.size, INTEGRITY)
         row = self.index.shards[number]
         require(head.kind == envelope.SHARD, "E9", f"{what} is an index")
         require(head.uuid == self.uuid, "E9", f"{what} is of another container")

@@ -4,7 +4,7 @@ import struct
 from collections import namedtuple
 
 from . import xxh3
-from .refusal import INTEGRITY, require
+from .refusal import BAD_INPUT, INTEGRITY, require
 from .schema import NONE
 
 SIZE = 4096
@@ -29,9 +29,13 @@ def align_up(value, alignment):
     return -(-value // alignment) * alignment
 
 
-def read(data, real_size):
-    """The envelope in the first bytes of a file of `real_size` bytes, checked by E1 to E8."""
-    require(data[: len(MAGIC)] == MAGIC, "E1", "the first bytes are not the magic")
+def read(data, real_size, without_magic=BAD_INPUT):
+    """The envelope in the first bytes of a file of `real_size` bytes, checked by E1 to E8.
+
+    `without_magic` is the kind of refusal of a file that does not begin with the magic.
+    """
+    has_magic = data[: len(MAGIC)] == MAGIC
+    require(has_magic, "E1", "the first bytes are not the magic", without_magic)
     require(len(data) >= SIZE, "E1", f"the file has only {len(data)} bytes", INTEGRITY)
     data = bytes(data[:SIZE])
     (envelope_hash,) = struct.unpack_from("<Q", data, _HASH_AT)

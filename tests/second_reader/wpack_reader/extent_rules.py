@@ -3,7 +3,6 @@
 from .envelope import data_range_is_valid
 from .refusal import require
 from .registry import RAW
-from .schema import NONE
 
 
 def check_shards(index, shard_count):
@@ -15,7 +14,6 @@ def check_shards(index, shard_count):
 def check_extents(index):
     place = (0, 0)
     shards_used = set()
-    no_layer_yet = True
     for number, extent in enumerate(index.extents):
         what = f"extents[{number}]"
         require(extent.shard < len(index.shards), "X1", f"{what} is of no shard")
@@ -23,11 +21,6 @@ def check_extents(index):
         place = (extent.shard, extent.offset + extent.stored_size)
         shards_used.add(extent.shard)
         _check_extent(extent, index.shards[extent.shard], what)
-        if extent.layer == NONE:
-            no_layer_yet = False
-        else:
-            require(no_layer_yet, "X5", f"{what} comes after the extents of attachments")
-            require(extent.layer < len(index.layers), "X5", f"{what} is of no layer")
     require(len(shards_used) == len(index.shards), "X1", "a shard has no extent")
 
 
@@ -70,15 +63,12 @@ def _check_chunks_of(extent, chunks, what):
     full = 1 << extent.chunk_log2
     end = 0
     for i, chunk in enumerate(chunks):
-        require(
-            chunk.offset + chunk.stored_size <= extent.stored_size,
-            "C2",
-            f"{what}, chunk {i}: {chunk.stored_size} bytes at {chunk.offset}",
-        )
+        place = f"{what}, chunk {i}: {chunk.stored_size} bytes at {chunk.offset}"
         if extent.codec == RAW:
             raw_size = min(full, extent.raw_size - i * full)
             valid = chunk.offset == i * full and chunk.stored_size == raw_size
         else:
             valid = chunk.offset % 64 == 0 and chunk.offset >= end and chunk.stored_size > 0
             end = chunk.offset + chunk.stored_size
-        require(valid, "C3", f"{what}, chunk {i}: {chunk.stored_size} bytes at {chunk.offset}")
+        require(valid, "C3", place)
+        require(chunk.offset + chunk.stored_size <= extent.stored_size, "C2", place)

@@ -59,7 +59,8 @@ class Table:
             RULE,
             f"{what}: {count} elements do not fit",
         )
-        require(begin % alignment == 0, RULE, f"{what}: elements at {begin} are not aligned")
+        aligned = count == 0 or begin % alignment == 0
+        require(aligned, RULE, f"{what}: elements at {begin} are not aligned")
         return begin, count
 
     def _place(self, field):

@@ -1,11 +1,13 @@
-"""How this reader says no: the rule that is broken, and the kind of refusal of SPEC.md section 9."""
+"""How this reader says no: the rule that is broken, and the kind, of SPEC.md section 9."""
 
-BAD_INPUT = "bad input"
-INPUT_OUTPUT = "input/output"
+BAD_INPUT = "bad-input"
 INTEGRITY = "integrity"
+IO = "io"
 LIMIT = "limit"
+UNSUPPORTED = "unsupported"
 
-_KINDS = {"D1": INPUT_OUTPUT, "Z1": LIMIT}
+# Of the rules that are not of the kind BAD_INPUT.
+_KINDS = {"D1": IO, "E3": UNSUPPORTED, "E4": UNSUPPORTED, "Z1": LIMIT}
 _KINDS.update(
     dict.fromkeys(("D3", "E2", "E6", "E9", "E10", "C4", "T5", "P1", "U1"), INTEGRITY)
 )

@@ -16,7 +16,8 @@ class _Struct:
         self.row = namedtuple(name, fields)
         self.zero = zero
         self.none = none
-        self.alignment = max(struct.calcsize("=" + kind) for kind in form)
+        self.bits = [8 * struct.calcsize("=" + kind) for kind in form]
+        self.alignment = max(self.bits) // 8
 
     def read(self, data, begin, count):
         end = begin + count * self.layout.size
@@ -92,12 +93,16 @@ _FIELDS = [
     ("sources", SOURCE),
 ]
 
+# The vectors among them.
+ROWS = {name: kind for name, kind in _FIELDS if isinstance(kind, _Struct)}
+
 
 class Index:
     """The vectors of the index as lists of rows; their content is not checked yet."""
 
     def __init__(self, data):
         table = Table(data, IDENTIFIER)
+        self.places = {}  # of a vector: where its first element stands in data, and their number
         for number, (name, kind) in enumerate(_FIELDS):
             if kind == "string":
                 value = table.string(number, name)
@@ -107,9 +112,8 @@ class Index:
                 value = table.scalar(number, "<Q", 0, name)
             else:
                 begin, count = table.vector(number, kind.layout.size, kind.alignment, name)
+                self.places[name] = (begin, count)
                 value = kind.read(data, begin, count)
-                if name == "shards":
-                    self.shards_begin = begin
                 if kind in (_DIM, _ROW):
                     value = [row.value for row in value]
             setattr(self, name, value)
@@ -118,9 +122,7 @@ class Index:
 def check_reserved(index):
     """F2: what this version gives no meaning to has the value that says so."""
     require(index.created == 0, "F2", f"created is {index.created}")
-    for name, kind in _FIELDS:
-        if not isinstance(kind, _Struct):
-            continue
+    for name, kind in ROWS.items():
         for field in kind.zero + kind.none:
             expected = NONE if field in kind.none else 0
             for number, row in enumerate(getattr(index, name)):

@@ -2,7 +2,6 @@
 
 from . import envelope, xxh3
 from .refusal import Refusal, require
-from .registry import RAW
 from .schema import SHARD
 
 
@@ -17,7 +16,8 @@ class Verification:
 
     def run(self):
         self._check(self._identity)
-        usable = [n for n in range(len(self._index.shards)) if self._check(self._container.shard, n)]
+        shards = range(len(self._index.shards))
+        usable = [number for number in shards if self._check(self._container.shard, number)]
         for row, extent in enumerate(self._index.extents):
             if extent.shard not in usable or not self._check_extent(row, extent):
                 self._unusable_extents.add(row)
@@ -42,10 +42,7 @@ class Verification:
         """True if the extent's raw bytes can be had."""
         chunks = range(extent.chunk_count)
         sound = [self._check(self._container.stored_chunk, row, i) for i in chunks]
-        return all(sound) and self._check(self._codec, row, extent)
-
-    def _codec(self, row, extent):
-        require(extent.codec == RAW, "X4", f"extents[{row}]: codec {extent.codec} is not known")
+        return all(sound) and self._check(self._container.require_known_codec, row)
 
     def _tensor(self, number, tensor):
         found = xxh3.hash64(self._container.logical_bytes(tensor))
@@ -71,8 +68,9 @@ class Verification:
 
     def _identity(self):
         data = bytearray(self._container.index_data)
-        for number in range(len(self._index.shards)):
-            end = self._index.shards_begin + (number + 1) * SHARD.layout.size
+        begin, count = self._index.places["shards"]
+        for number in range(count):
+            end = begin + (number + 1) * SHARD.layout.size
             data[end - 8 : end] = bytes(8)  # envelope_hash is the last field
         uuid = xxh3.hash128(data).to_bytes(16, "big")
         require(uuid == self._container.uuid, "U1", "the UUID is not the index's")
