@@ -1,6 +1,7 @@
 #include "pack/ties.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 namespace wpack::packing {
@@ -34,21 +35,41 @@ std::uint64_t element_size(const SourceTensor& tensor) {
   return dtype != nullptr && dtype->bits >= 8 ? dtype->bits / 8 : 1;
 }
 
+// Tensors that own their bytes, one for each place that a view can have between elements: of those
+// that begin alike, modulo the largest element, a later one reaches further.
+class Owners {
+ public:
+  // Returns the first owner that holds `view` at a multiple of `element` bytes, or nullptr.
+  [[nodiscard]] const View* find(const View& view, std::uint64_t element) const {
+    const View* found = nullptr;
+    for (const View* owner : owners_) {
+      const bool holds = owner != nullptr && owner->storage == view.storage &&
+                         view.end <= owner->end && (view.begin - owner->begin) % element == 0;
+      if (holds && (found == nullptr || owner < found)) found = owner;
+    }
+    return found;
+  }
+  void add(const View& view) { owners_[view.begin % owners_.size()] = &view; }
+
+ private:
+  static constexpr std::size_t kLargestElement = 16;
+  std::array<const View*, kLargestElement> owners_{};
+};
+
 }  // namespace
 
 void find_ties(std::span<const SourceTensor> source, std::span<PlannedTensor> tensors) {
-  const View* owner = nullptr;
+  Owners owners;
   const std::vector<View> views = sorted_views(source, tensors);
   for (const View& view : views) {
-    const bool inside =
-        owner != nullptr && owner->storage == view.storage && view.end <= owner->end &&
-        (view.begin - owner->begin) % element_size(source[tensors[view.tensor].source_index]) == 0;
-    if (!inside) {
-      owner = &view;
+    PlannedTensor& tensor = tensors[view.tensor];
+    const View* owner = owners.find(view, element_size(source[tensor.source_index]));
+    if (owner == nullptr) {
+      owners.add(view);
       continue;
     }
-    tensors[view.tensor].alias_of = owner->tensor;
-    tensors[view.tensor].alias_offset = view.begin - owner->begin;
+    tensor.alias_of = owner->tensor;
+    tensor.alias_offset = view.begin - owner->begin;
   }
 }
 

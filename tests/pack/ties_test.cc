@@ -56,6 +56,23 @@ TEST(TiesTest, RejectsViewsThatOverlapOrStartInsideAnElement) {
   EXPECT_EQ(tensors[3].alias_of, PlannedTensor::kNotAlias);
 }
 
+// A view that has to keep bytes of its own does not part equal views around it.
+TEST(TiesTest, KeepsEqualViewsTogetherWhateverStandsBetween) {
+  MemorySource source;
+  source.add("whole", pattern_bytes(64, 1))
+      .add_view("view", 0, 3, DType::kU8, {4})
+      .add_view("misaligned", 0, 3, DType::kF32, {1})
+      .add_view("the same view", 0, 3, DType::kU8, {4})
+      .add_view("misaligned too", 0, 3, DType::kF32, {1})
+      .add_view("later", 0, 5, DType::kU8, {8});
+  const auto tensors = ties_of(source);
+  EXPECT_EQ(tensors[1].alias_of, 0U);
+  EXPECT_EQ(tensors[2].alias_of, PlannedTensor::kNotAlias);
+  EXPECT_EQ(tensors[3].alias_of, 0U);
+  EXPECT_EQ(tensors[4].alias_of, 2U);
+  EXPECT_EQ(tensors[5].alias_of, 0U);
+}
+
 TEST(TiesTest, LeavesEmptyAndConvertedTensorsAlone) {
   MemorySource source;
   source.add("a", pattern_bytes(8, 1)).add_view("empty", 0, 0, DType::kU8, {0});
