@@ -38,7 +38,8 @@ std::optional<std::size_t> matched_segments(std::span<const std::string> pattern
     }
     reachable = std::move(next);
   }
-  for (std::size_t i = 1; i < name.size(); ++i) {
+  // A name that begins with a dot has an empty front, which names no layer.
+  for (std::size_t i = name.front().empty() ? 2 : 1; i < name.size(); ++i) {
     if (reachable[i]) return i;
   }
   return std::nullopt;

@@ -20,8 +20,9 @@ class LayerPattern {
   // Errors: kInvalidArgument (empty pattern or segment).
   [[nodiscard]] static Result<LayerPattern> parse(std::string_view text);
 
-  // Returns the front of `name` that the pattern matches, whole dotted segments and never all of
-  // the name (the parameter itself is not a layer); the shortest one if `**` leaves a choice.
+  // Returns the front of `name` that the pattern matches, whole dotted segments, never empty and
+  // never all of the name (the parameter itself is not a layer); the shortest one if `**` leaves a
+  // choice.
   [[nodiscard]] std::optional<std::string_view> match(std::string_view name) const;
 
  private:

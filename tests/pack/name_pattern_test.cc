@@ -52,6 +52,12 @@ TEST(LayerPatternTest, NeverMatchesTheWholeName) {
   EXPECT_EQ(match("**", "a.b"), "a");
 }
 
+TEST(LayerPatternTest, NeverMatchesTheNothingBeforeALeadingDot) {
+  EXPECT_EQ(LayerPattern::parse("*")->match(".weight"), std::nullopt);
+  EXPECT_EQ(LayerPattern::parse("**")->match(".weight"), std::nullopt);
+  EXPECT_EQ(match("**", ".a.weight"), ".a");
+}
+
 TEST(LayerPatternTest, RejectsEmptySegments) {
   EXPECT_THAT(LayerPattern::parse(""), Fails(ErrorCode::kInvalidArgument, "empty segment"));
   EXPECT_THAT(LayerPattern::parse("a..N"), Fails(ErrorCode::kInvalidArgument, "'a..N'"));
