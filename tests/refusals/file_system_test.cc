@@ -340,7 +340,7 @@ TEST(FileSystemTest, NamesTheFileThatCannotBeRead) {
 // Changes a source after it was opened, and expects that packing it fails and leaves nothing.
 void expect_change_noticed(const std::string& name, const std::string& bytes,
                            const std::function<void(const std::string&)>& change) {
-  const testing::TempDir directory;
+  const testing::TempDir directory = testing::TempDir::in_memory();
   const std::string path = directory.write(name, bytes);
   auto source = open_tensor_source(path);
   ASSERT_THAT(source, testing::IsOk());

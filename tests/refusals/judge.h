@@ -61,9 +61,9 @@ class Judge {
   [[nodiscard]] Snapshot snapshot() const;
   [[nodiscard]] Arguments expand(Arguments arguments) const;
 
-  testing::TempDir folder_;
-  testing::TempDir temporary_;  // TMPDIR of the runs
-  testing::TempDir working_;    // their working directory
+  testing::TempDir folder_ = testing::TempDir::in_memory();
+  testing::TempDir temporary_ = testing::TempDir::in_memory();  // TMPDIR of the runs
+  testing::TempDir working_ = testing::TempDir::in_memory();    // their working directory
 };
 
 // The ways in which `wpack pack` meets the source `@/NAME`: for real, planned, and with --json.
