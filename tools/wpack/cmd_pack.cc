@@ -60,20 +60,27 @@ void print_report(const PackCommand& command, const TensorSource& source, const 
   }
 }
 
+Result<PackReport> pack_with_progress(PackCommand& command, TensorSource& source) {
+  cancel_on_signal();
+  ProgressBar bar("pack", !command.quiet);
+  command.options.progress = bar.callback();
+  return pack(source, command.target, command.options);
+}
+
 Status run_pack(PackCommand& command, Output& out) {
   const Stopwatch stopwatch;
   WPACK_ASSIGN(const auto source, open_tensor_source(command.source, command.source_options));
-  print_warnings(command, source->description().warnings);
+  // A run that fails says why, and nothing else: warnings wait until it has not.
+  const std::vector<std::string>& warnings = source->description().warnings;
   if (command.dry_run) {
     WPACK_ASSIGN(const PackPlan plan, plan_for(command, *source));
+    print_warnings(command, warnings);
     print_plan(command, *source, plan, out);
     return {};
   }
   WPACK_TRY(check_plan(command, *source));
-  cancel_on_signal();
-  ProgressBar bar("pack", !command.quiet);
-  command.options.progress = bar.callback();
-  WPACK_ASSIGN(const PackReport report, pack(*source, command.target, command.options));
+  WPACK_ASSIGN(const PackReport report, pack_with_progress(command, *source));
+  print_warnings(command, warnings);
   print_report(command, *source, report, stopwatch.seconds(), out);
   return {};
 }
