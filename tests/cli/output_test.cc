@@ -33,7 +33,7 @@ TEST(OutputTest, ReportsAFullDeviceAsStdout) {
   const TempDir directory;
   const std::string container = pack_file(directory, "m", small_model());
   const Outcome outcome = run({"ls", container}, [] { redirect_stdout("/dev/full"); });
-  EXPECT_EQ(outcome.status, 5);
+  EXPECT_EQ(outcome.status, 6);
   EXPECT_EQ(outcome.err, "wpack: error: write to stdout: No space left on device\n");
 }
 

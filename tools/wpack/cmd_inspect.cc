@@ -76,15 +76,11 @@ Json shards_json(const Container& container) {
   return shards;
 }
 
-Json metadata_json(const Container& container) {
-  Json entries = Json::array();
-  for (const MetadataEntry& entry : container.metadata()) {
-    entries.push_back({{"key", entry.key},
-                       {"value", entry.value},
-                       {"type", type_name(entry.type)},
-                       {"origin", origin_name(entry.origin)}});
-  }
-  return entries;
+Json entry_json(const MetadataEntry& entry) {
+  return {{"key", entry.key},
+          {"value", entry.value},
+          {"type", type_name(entry.type)},
+          {"origin", origin_name(entry.origin)}};
 }
 
 void print_container_json(const Container& container, Output& out) {
@@ -109,8 +105,9 @@ void print_container_json(const Container& container, Output& out) {
   json["sources"] = sources_json(container);
   json["shards"] = shards_json(container);
   json["attachments"] = container.attachments();
-  json["metadata"] = metadata_json(container);
-  out.print_json(json);
+  out.commit();
+  JsonRows metadata(out, "metadata", json);
+  for (const MetadataEntry& entry : container.metadata()) metadata.add(entry_json(entry));
 }
 
 Table facts_table() { return Table({Table::Align::kLeft, Table::Align::kLeft}); }

@@ -40,10 +40,11 @@ class NamePattern {
 struct Listing {
   Container container;
   std::vector<ShardInfo> shards;
+  std::vector<Layer> layers;
   NamePattern pattern;
 
   [[nodiscard]] std::string_view layer_name(const TensorInfo& tensor) const {
-    return container.layer(tensor.layer).info().name;
+    return layers.at(tensor.layer).name();
   }
   [[nodiscard]] std::string tied_to(const TensorInfo& tensor) const {
     return std::string(container.tensor_info(tensor.alias_of).name);
@@ -88,29 +89,41 @@ Error nothing_matches(const LsOptions& options, std::string_view kind) {
                       escape_name(options.pattern))};
 }
 
-Status list_tensors(const LsOptions& options, const Listing& listing, Output& out) {
-  std::vector<TensorInfo> tensors;
+// Calls `visit` for each tensor that is wanted: a list of them would be large.
+template <typename Visit>
+void for_each_tensor(const Listing& listing, Visit visit) {
   for (std::uint32_t id = 0; id < listing.container.tensor_count(); ++id) {
     const TensorInfo tensor = listing.container.tensor_info(id);
-    if (listing.pattern.matches(tensor.name)) tensors.push_back(tensor);
+    if (listing.pattern.matches(tensor.name)) visit(tensor);
   }
-  if (tensors.empty() && !options.pattern.empty()) return nothing_matches(options, "tensor");
+}
+
+Status list_tensors(const LsOptions& options, const Listing& listing, Output& out) {
+  std::uint64_t count = 0;
+  std::uint64_t size = 0;
+  for_each_tensor(listing, [&](const TensorInfo& tensor) {
+    ++count;
+    if (tensor.alias_of == TensorInfo::kNone) size += tensor.nbytes;
+  });
+  if (count == 0 && !options.pattern.empty()) return nothing_matches(options, "tensor");
+  out.commit();
   if (options.json) {
     JsonRows rows(out, "tensors");
-    for (const TensorInfo& tensor : tensors) rows.add(tensor_json(listing, tensor));
+    for_each_tensor(listing,
+                    [&](const TensorInfo& tensor) { rows.add(tensor_json(listing, tensor)); });
     return {};
   }
   using Align = Table::Align;
-  Table table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft});
-  table.add_row({"TENSOR", "DTYPE", "SHAPE", "SIZE", "WHERE"});
-  std::uint64_t size = 0;
-  for (const TensorInfo& tensor : tensors) {
-    if (tensor.alias_of == TensorInfo::kNone) size += tensor.nbytes;
-    table.add_row({escape_name(tensor.name), std::string(dtype_name(tensor.dtype)),
-                   human_shape(tensor.shape), human_size(tensor.nbytes), where(listing, tensor)});
-  }
-  out.print(table.text());
-  out.print(fmt::format("{}, {}\n", human_count(tensors.size(), "tensor"), human_size(size)));
+  const auto for_each_row = [&](const Table::Visit& visit) {
+    visit({"TENSOR", "DTYPE", "SHAPE", "SIZE", "WHERE"});
+    for_each_tensor(listing, [&](const TensorInfo& tensor) {
+      visit({escape_name(tensor.name), std::string(dtype_name(tensor.dtype)),
+             human_shape(tensor.shape), human_size(tensor.nbytes), where(listing, tensor)});
+    });
+  };
+  Table::print({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft},
+               for_each_row, [&](std::string_view line) { out.print(line); });
+  out.print(fmt::format("{}, {}\n", human_count(count, "tensor"), human_size(size)));
   return {};
 }
 
@@ -133,34 +146,44 @@ std::string layer_range(const Listing& listing, const LayerInfo& layer) {
                      layer.range.end);
 }
 
-Status list_layers(const LsOptions& options, const Listing& listing, Output& out) {
-  std::vector<LayerInfo> layers;
-  for (const Layer& layer : listing.container.layers()) {
-    if (listing.pattern.matches(layer.name())) layers.push_back(layer.info());
+template <typename Visit>
+void for_each_layer(const Listing& listing, Visit visit) {
+  for (const Layer& layer : listing.layers) {
+    if (listing.pattern.matches(layer.name())) visit(layer.info());
   }
-  if (layers.empty() && !options.pattern.empty()) return nothing_matches(options, "layer");
+}
+
+Status list_layers(const LsOptions& options, const Listing& listing, Output& out) {
+  std::uint64_t count = 0;
+  for_each_layer(listing, [&](const LayerInfo& /*layer*/) { ++count; });
+  if (count == 0 && !options.pattern.empty()) return nothing_matches(options, "layer");
+  out.commit();
   if (options.json) {
     JsonRows rows(out, "layers");
-    for (const LayerInfo& layer : layers) rows.add(layer_json(listing, layer));
+    for_each_layer(listing, [&](const LayerInfo& layer) { rows.add(layer_json(listing, layer)); });
     return {};
   }
   using Align = Table::Align;
-  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kRight});
-  table.add_row({"LAYER", "TENSORS", "SIZE", "RANGE", "SHARED"});
-  for (const LayerInfo& layer : layers) {
-    table.add_row({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
-                   human_size(layer.nbytes), layer_range(listing, layer),
-                   human_count(layer.foreign_extent_count)});
-  }
-  out.print(table.text());
-  out.print(fmt::format("{}\n", human_count(layers.size(), "layer")));
+  const auto for_each_row = [&](const Table::Visit& visit) {
+    visit({"LAYER", "TENSORS", "SIZE", "RANGE", "SHARED"});
+    for_each_layer(listing, [&](const LayerInfo& layer) {
+      visit({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
+             human_size(layer.nbytes), layer_range(listing, layer),
+             human_count(layer.foreign_extent_count)});
+    });
+  };
+  Table::print({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kRight},
+               for_each_row, [&](std::string_view line) { out.print(line); });
+  out.print(fmt::format("{}\n", human_count(count, "layer")));
   return {};
 }
 
 Status run_ls(const LsOptions& options, Output& out) {
   WPACK_ASSIGN(Container container, Container::open(options.container));
   std::vector<ShardInfo> shards = container.shards();
-  const Listing listing{std::move(container), std::move(shards), NamePattern(options.pattern)};
+  std::vector<Layer> layers = container.layers();
+  const Listing listing{std::move(container), std::move(shards), std::move(layers),
+                        NamePattern(options.pattern)};
   return options.layers ? list_layers(options, listing, out) : list_tensors(options, listing, out);
 }
 

@@ -70,27 +70,39 @@ void Table::add_row(std::vector<std::string> cells) { rows_.push_back(std::move(
 void Table::add_line(std::string line) { rows_.push_back({std::move(line)}); }
 
 std::string Table::text() const {
-  std::vector<std::size_t> widths(columns_.size(), 0);
-  for (const auto& row : rows_) {
-    if (row.size() != columns_.size()) continue;
+  std::string text;
+  print(
+      columns_,
+      [this](const Visit& visit) {
+        for (const Row& row : rows_) visit(row);
+      },
+      [&text](std::string_view line) { text += line; });
+  return text;
+}
+
+void Table::print(const std::vector<Align>& columns,
+                  const std::function<void(const Visit&)>& for_each,
+                  const std::function<void(std::string_view)>& print_line) {
+  std::vector<std::size_t> widths(columns.size(), 0);
+  for_each([&](const Row& row) {
+    if (row.size() != columns.size()) return;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::size_t width = display_width(row[i]);
       if (width <= kMaxColumnWidth) widths[i] = std::max(widths[i], width);
     }
-  }
-  std::string text;
-  for (const auto& row : rows_) {
+  });
+  for_each([&](const Row& row) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::size_t width = display_width(row[i]);
       const std::string pad(width < widths[i] && row.size() > 1 ? widths[i] - width : 0, ' ');
       if (i > 0) line += "  ";
-      line += columns_[i] == Align::kLeft ? row[i] + pad : pad + row[i];
+      line += columns[i] == Align::kLeft ? row[i] + pad : pad + row[i];
     }
-    text += line.substr(0, line.find_last_not_of(' ') + 1);
-    text += '\n';
-  }
-  return text;
+    line.resize(line.find_last_not_of(' ') + 1);
+    line += '\n';
+    print_line(line);
+  });
 }
 
 }  // namespace wpack::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,9 +43,17 @@ class Table {
   // Returns the lines, each with its end of line and without trailing blanks.
   [[nodiscard]] std::string text() const;
 
+  // The same of rows that are not kept: `for_each` calls its argument with the cells of every row,
+  // once for their widths and once to print them.
+  using Row = std::vector<std::string>;
+  using Visit = std::function<void(const Row&)>;
+  static void print(const std::vector<Align>& columns,
+                    const std::function<void(const Visit&)>& for_each,
+                    const std::function<void(std::string_view)>& print_line);
+
  private:
   std::vector<Align> columns_;
-  std::vector<std::vector<std::string>> rows_;  // a row of one cell is a line
+  std::vector<Row> rows_;  // a row of one cell is a line
 };
 
 }  // namespace wpack::cli

@@ -13,6 +13,7 @@ namespace wpack::cli {
 namespace {
 
 constexpr std::size_t kMaxLineSize = 4096;
+constexpr std::size_t kMaxHeld = std::size_t{1} << 20;  // bytes of output, once nothing can fail
 
 std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -43,7 +44,25 @@ void report(std::string_view kind, std::string_view message) {
 
 bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
 
+// `"key": ` and its value for each member, each followed by ", ".
+std::string dump_members(const Json& members) {
+  std::string text;
+  for (const auto& [key, value] : members.items())
+    text += fmt::format("{}: {}, ", dump(Json(key), -1), dump(value, -1));
+  return text;
+}
+
 }  // namespace
+
+void Output::print(std::string_view text) {
+  text_ += text;
+  if (committed_ && text_.size() >= kMaxHeld) write();
+}
+
+void Output::write() {
+  if (error_ == 0) error_ = write_all(STDOUT_FILENO, text_);
+  text_.clear();
+}
 
 void Output::print_json(const Json& members) {
   Json document;
@@ -53,8 +72,8 @@ void Output::print_json(const Json& members) {
   text_ += '\n';
 }
 
-JsonRows::JsonRows(Output& out, std::string_view key) : out_(out) {
-  out_.print(fmt::format("{{\"schema\": 1, {}: [", dump(Json(key), -1)));
+JsonRows::JsonRows(Output& out, std::string_view key, const Json& members) : out_(out) {
+  out_.print(fmt::format("{{\"schema\": 1, {}{}: [", dump_members(members), dump(Json(key), -1)));
 }
 
 JsonRows::~JsonRows() { out_.print("\n]}\n"); }
@@ -65,12 +84,29 @@ void JsonRows::add(const Json& row) {
   separator_ = ",\n";
 }
 
+void JsonRows::open_row(const Json& members, std::string_view list) {
+  out_.print(separator_);
+  out_.print(fmt::format("{{{}{}: [", dump_members(members), dump(Json(list), -1)));
+  list_separator_ = "\n  ";
+}
+
+void JsonRows::add_to_list(const Json& item) {
+  out_.print(list_separator_);
+  out_.print(dump(item, -1));
+  list_separator_ = ",\n  ";
+}
+
+void JsonRows::close_row() {
+  out_.print("]}");
+  separator_ = ",\n";
+}
+
 Status Output::flush() {
-  const int error = write_all(STDOUT_FILENO, text_);
-  text_.clear();
-  if (error == 0) return {};
-  return Error(ErrorCode::kIo, error,
-               fmt::format("write to stdout: {}", std::generic_category().message(error)));
+  write();
+  if (error_ == 0) return {};
+  const bool full = error_ == ENOSPC || error_ == EDQUOT || error_ == EFBIG;
+  return Error(full ? ErrorCode::kLimit : ErrorCode::kIo, error_,
+               fmt::format("write to stdout: {}", std::generic_category().message(error_)));
 }
 
 void prepare_standard_streams() {

@@ -17,7 +17,10 @@ using Json = nlohmann::ordered_json;
 // that a command that fails early leaves stdout empty.
 class Output {
  public:
-  void print(std::string_view text) { text_ += text; }
+  void print(std::string_view text);
+
+  // Says that nothing but writing can fail from here on: what is printed need no longer be kept.
+  void commit() noexcept { committed_ = true; }
   // What was printed since it was last written. Valid until something is printed.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
 
@@ -25,26 +28,37 @@ class Output {
   // name) is printed with replacement characters.
   void print_json(const Json& members);
 
-  // Writes what was printed to stdout. Errors: kIo; with EPIPE as its errno the reader has gone
-  // away, which is no reason for a message.
+  // Writes what was printed to stdout. Errors: kLimit (a full disk or quota), kIo; with EPIPE as
+  // its errno the reader has gone away, which is no reason for a message.
   [[nodiscard]] Status flush();
 
  private:
+  void write();
+
   std::string text_;
+  int error_ = 0;  // errno of the first write that failed
+  bool committed_ = false;
 };
 
-// Prints {"schema": 1, `key`: [...]} row by row, one row a line. Complete when it is destroyed.
+// Prints {"schema": 1, members..., `key`: [...]} row by row, one row a line. Complete when it is
+// destroyed.
 class JsonRows {
  public:
-  JsonRows(Output& out, std::string_view key);
+  JsonRows(Output& out, std::string_view key, const Json& members = Json::object());
   JsonRows(const JsonRows&) = delete;
   JsonRows& operator=(const JsonRows&) = delete;
   ~JsonRows();
   void add(const Json& row);
 
+  // A row that is an object with a list of its own, as its last member.
+  void open_row(const Json& members, std::string_view list);
+  void add_to_list(const Json& item);
+  void close_row();
+
  private:
   Output& out_;
   std::string_view separator_ = "\n";
+  std::string_view list_separator_;
 };
 
 // Opens /dev/null in place of standard streams that are closed, so that no file of a container

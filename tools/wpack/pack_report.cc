@@ -28,14 +28,14 @@ std::uint64_t alias_count(const PackPlan& plan) {
   return count;
 }
 
-void add_planned_tensor(const SourceDescription& source, const PackPlan& plan,
-                        const PlannedTensor& planned, Table& table) {
+void visit_planned_tensor(const SourceDescription& source, const PackPlan& plan,
+                          const PlannedTensor& planned, const Table::Visit& visit) {
   const SourceTensor& tensor = source_tensor(source, planned);
   std::string note = fmt::format("{} {}", dtype_name(tensor.dtype), human_shape(tensor.shape));
   if (is_alias(planned)) {
     note += fmt::format(" = {}", escape_name(alias_name(source, plan, planned)));
   }
-  table.add_row({"  " + escape_name(tensor.name), "", human_size(tensor.nbytes), "", note});
+  visit({"  " + escape_name(tensor.name), "", human_size(tensor.nbytes), "", note});
 }
 
 // What the source holds and the container will not.
@@ -67,37 +67,35 @@ Json planned_tensor_json(const SourceDescription& source, const PackPlan& plan,
   return json;
 }
 
-Json planned_layers_json(const SourceDescription& source, const PackPlan& plan) {
-  Json layers = Json::array();
-  for (const PlannedLayer& layer : plan.layers) {
-    Json json;
-    json["name"] = layer.name;
-    json["shard_number"] = layer.shard;
-    json["estimated_bytes"] = layer.estimated_size;
-    json["tensors"] = Json::array();
-    for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
-      json["tensors"].push_back(planned_tensor_json(source, plan, plan.tensors.at(i)));
-    }
-    layers.push_back(std::move(json));
+void add_planned_layer(const SourceDescription& source, const PackPlan& plan,
+                       const PlannedLayer& layer, JsonRows& rows) {
+  rows.open_row({{"name", layer.name},
+                 {"shard_number", layer.shard},
+                 {"estimated_bytes", layer.estimated_size}},
+                "tensors");
+  for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
+    rows.add_to_list(planned_tensor_json(source, plan, plan.tensors.at(i)));
   }
-  return layers;
+  rows.close_row();
 }
 
 }  // namespace
 
 void print_plan_text(const PackCommand& command, const SourceDescription& source,
                      const PackPlan& plan, Output& out) {
-  Table table({Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft});
-  table.add_row({"LAYER", "TENSORS", "ESTIMATED SIZE", "SHARD", ""});
-  for (const PlannedLayer& layer : plan.layers) {
-    table.add_row({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
-                   human_size(layer.estimated_size), fmt::format("{}", layer.shard), ""});
-    if (!command.verbose) continue;
-    for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i) {
-      add_planned_tensor(source, plan, plan.tensors.at(i), table);
+  out.commit();
+  const auto for_each_row = [&](const Table::Visit& visit) {
+    visit({"LAYER", "TENSORS", "ESTIMATED SIZE", "SHARD", ""});
+    for (const PlannedLayer& layer : plan.layers) {
+      visit({escape_name(layer.name), human_count(layer.tensor_end - layer.tensor_begin),
+             human_size(layer.estimated_size), fmt::format("{}", layer.shard), ""});
+      if (!command.verbose) continue;
+      for (std::uint64_t i = layer.tensor_begin; i < layer.tensor_end; ++i)
+        visit_planned_tensor(source, plan, plan.tensors.at(i), visit);
     }
-  }
-  out.print(table.text());
+  };
+  Table::print({Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kLeft},
+               for_each_row, [&](std::string_view line) { out.print(line); });
   out.print(fmt::format("{} ({} tied), {}, {}; {} to read, estimated {} to write at most\n",
                         human_count(plan.tensors.size(), "tensor"), human_count(alias_count(plan)),
                         human_count(plan.layers.size(), "layer"),
@@ -120,8 +118,9 @@ void print_plan_json(const PackCommand& command, const SourceDescription& source
   json["estimated_bytes"] = plan.estimated_bytes;
   json["excluded_count"] = plan.excluded_count;
   json["dropped"] = source.dropped_leaves;
-  json["layers"] = planned_layers_json(source, plan);
-  out.print_json(json);
+  out.commit();
+  JsonRows layers(out, "layers", json);
+  for (const PlannedLayer& layer : plan.layers) add_planned_layer(source, plan, layer, layers);
 }
 
 void print_report_text(const PackCommand& command, const SourceDescription& source,
