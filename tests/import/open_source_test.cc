@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "support/safetensors_bytes.h"
 #include "support/result_matchers.h"
+#include "support/safetensors_bytes.h"
 #include "support/temp_dir.h"
 #include "wpack/tensor_source.h"
 

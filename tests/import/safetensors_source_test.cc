@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "support/safetensors_bytes.h"
 #include "support/paths.h"
 #include "support/result_matchers.h"
+#include "support/safetensors_bytes.h"
 #include "support/temp_dir.h"
 
 namespace wpack::import {

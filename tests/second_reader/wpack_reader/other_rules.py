@@ -53,7 +53,8 @@ def check_metadata(index):
         require(row.value_offset == end, "M1", f"{what}: value at {row.value_offset}, not {end}")
         end += row.value_size
         require(end <= len(index.metadata_text), "M1", f"{what}: the text does not fit")
-        key_and_value(index, row)
+        key, _ = key_and_value(index, row)
+        require("\0" not in key, "M1", f"{what}: a NUL in the key")
     require(end == len(index.metadata_text), "M1", "metadata_text is longer than the rows say")
 
 
