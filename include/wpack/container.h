@@ -60,8 +60,9 @@ struct OpenOptions {
   AccessMode access = AccessMode::kAuto;
   // While a layer is being acquired, this many following layers are read ahead. 0 turns it off.
   std::uint32_t readahead_layers = 1;
-  // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097.
-  std::uint64_t max_index_bytes = std::uint64_t{512} << 20;
+  // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097. A tensor takes
+  // about 100 bytes and its name.
+  std::uint64_t max_index_bytes = std::uint64_t{64} << 20;
 };
 
 // How the bytes of an extent are stored. Numbers are pinned (format/REGISTRY.md); a container

@@ -15,6 +15,8 @@ namespace wpack {
 struct VerifyOptions {
   ProgressCallback progress = {};
   std::uint64_t max_faults = 1000;  // stop after this many
+  // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097.
+  std::uint64_t max_index_bytes = std::uint64_t{64} << 20;
 };
 
 struct VerifyReport {
@@ -25,10 +27,12 @@ struct VerifyReport {
 };
 
 // Checks the container `path` completely: index, UUID, envelopes, sizes, every chunk's and every
-// tensor's checksum, every padding byte. Reads each payload byte once.
+// tensor's checksum, every padding byte. Reads each payload byte once, and again those that more
+// than 64 tensors share in part; where tensors overlap so much that this would be more than 64 times
+// the payload (and 1 GiB), their own checksums are left out, which is a fault (kLimit).
 // Errors: only what stops it from looking at all: an index that does not open (the error of
 // Container::open), kCancelled. Everything else becomes a fault, and it goes on.
-// Memory: the index and about 16 MiB.
+// Memory: twice the index and about 16 MiB.
 [[nodiscard]] WPACK_EXPORT Result<VerifyReport> verify(const std::string& path,
                                                        const VerifyOptions& options = {});
 

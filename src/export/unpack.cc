@@ -50,9 +50,11 @@ Result<std::unique_ptr<TensorSink>> make_sink(UnpackFormat format, const os::Fil
 }
 
 // The same container under a policy that checks every byte before it is handed out.
-Result<Container> reopen_verifying(const Container& container) {
+Result<Container> reopen_verifying(const Container& container, std::uint64_t max_index_bytes) {
   const ContainerInfo info = container.info();
-  WPACK_ASSIGN(Container verifying, Container::open(info.path, {.verify = VerifyPolicy::kTouch}));
+  WPACK_ASSIGN(Container verifying,
+               Container::open(info.path, {.verify = VerifyPolicy::kTouch,
+                                           .max_index_bytes = max_index_bytes}));
   if (verifying.info().uuid != info.uuid) {
     return Error(ErrorCode::kIo,
                  fmt::format("{}: was replaced since it was opened", escape_name(info.path)));
@@ -120,7 +122,7 @@ class Transfer {
 Result<UnpackReport> unpack(const Container& container, const std::string& path,
                             const UnpackOptions& options) {
   WPACK_ASSIGN(const UnpackFormat format, choose_format(path, options.format));
-  WPACK_ASSIGN(const Container source, reopen_verifying(container));
+  WPACK_ASSIGN(const Container source, reopen_verifying(container, options.max_index_bytes));
   WPACK_ASSIGN(os::AtomicFile target,
                os::AtomicFile::create(
                    path, options.replace ? os::ExistingFile::kReplace : os::ExistingFile::kRefuse));

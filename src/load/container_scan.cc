@@ -6,10 +6,12 @@
 #include <cstring>
 #include <utility>
 
+#include "base/checked_math.h"
 #include "codec/codec.h"
 #include "format/index_builder.h"
 #include "load/chunk_checker.h"
 #include "load/envelope_reader.h"
+#include "load/read_planner.h"
 #include "wpack/text.h"
 
 namespace wpack::load {
@@ -17,6 +19,8 @@ namespace {
 
 constexpr std::uint64_t kBufferSize = std::uint64_t{256} << 10;
 constexpr std::uint64_t kProgressStep = std::uint64_t{4} << 20;
+constexpr std::uint64_t kMaxOverlap = 64;  // bytes that are hashed for tensors to bytes of payload
+constexpr std::uint64_t kMinHashed = std::uint64_t{1} << 30;  // always allowed
 
 std::uint64_t total_size(const format::Index& index) {
   std::uint64_t size = 0;
@@ -42,6 +46,8 @@ std::size_t find_nonzero(Bytes bytes) {
   return at;
 }
 
+Error cancelled() { return {ErrorCode::kCancelled, "verification was cancelled"}; }
+
 // True for names that shards have: five digits and ".wps".
 bool is_shard_name(std::string_view name) {
   return name.size() == 9 && name.ends_with(".wps") &&
@@ -65,6 +71,7 @@ ContainerScan::ContainerScan(const OpenedIndex& index, const ProgressCallback& p
 Status ContainerScan::run() {
   check_index();
   check_empty_tensors();
+  limit_overlap();
   for (std::uint32_t shard = 0; shard < rows_.shards().size() && !full(); ++shard)
     WPACK_TRY(scan_shard(shard));
   check_directory();
@@ -91,6 +98,27 @@ void ContainerScan::check_empty_tensors() {
                fmt::format("{}/{}: empty tensor '{}' does not match its checksum", index_.label,
                            format::kIndexFileName, escape_name(rows_.name_of(tensor)))});
   }
+}
+
+void ContainerScan::limit_overlap() {
+  std::uint64_t payload = 0;
+  for (std::uint32_t i = 0; i < rows_.extents().size(); ++i) payload += rows_.extents()[i].raw_size;
+  std::uint64_t hashed = 0;
+  format::TensorRow before;
+  for (const std::uint32_t id : tensors_) {
+    const format::TensorRow tensor = rows_.tensors()[id];
+    const bool same = tensor.extent == before.extent && tensor.byte_offset == before.byte_offset &&
+                      tensor.nbytes == before.nbytes;
+    if (!same) hashed = base::checked_add(hashed, tensor.nbytes).value_or(~std::uint64_t{0});
+    before = tensor;
+  }
+  const std::uint64_t limit = std::max(kMinHashed, kMaxOverlap * payload);
+  if (hashed <= limit) return;
+  tensors_.clear();
+  add_fault({ErrorCode::kLimit,
+             fmt::format("{}/{}: its tensors overlap so much that their checksums cover {} bytes, "
+                         "more than the {} that are checked; those of the chunks are",
+                         index_.label, format::kIndexFileName, hashed, limit)});
 }
 
 void ContainerScan::check_directory() {
@@ -157,55 +185,89 @@ Status ContainerScan::scan_extent(std::uint32_t extent) {
     ++next_tensor_;
   }
   const auto skipped = [&](std::uint32_t id) { return rows_.tensors()[id].extent < extent; };
-  auto tensors = std::span<const std::uint32_t>(tensors_).subspan(first, next_tensor_ - first);
-  while (!tensors.empty() && skipped(tensors.front())) tensors = tensors.subspan(1);
+  placed_ = std::span<const std::uint32_t>(tensors_).subspan(first, next_tensor_ - first);
+  while (!placed_.empty() && skipped(placed_.front())) placed_ = placed_.subspan(1);
 
   const format::ExtentRow row = rows_.extents()[extent];
+  damaged_.assign(row.chunk_count, false);
+  description_.clear();
   if (!decodes(row)) {
-    WPACK_TRY(scan_chunks(extent, {}, {}, true));
+    WPACK_TRY(scan_chunks(extent, {}));
     add_fault({ErrorCode::kBadInput,
                fmt::format("{}: {} has codec {}, which this version does not know: its logical "
                            "bytes are not checked",
-                           file_.label(), describe_extent(rows_, extent), row.codec)});
+                           file_.label(), describe(extent), row.codec)});
     return {};
   }
-  std::vector<TensorRange> ranges = group_by_range(rows_, tensors);
-  WPACK_TRY(scan_chunks(extent, ranges, tensors, true));
-  while (!hasher_.deferred().empty() && !full()) {
-    ranges.assign(hasher_.deferred().begin(), hasher_.deferred().end());
-    WPACK_TRY(scan_chunks(extent, ranges, tensors, false));
+  const std::vector<TensorRange> ranges = group_by_range(rows_, placed_);
+  WPACK_TRY(scan_chunks(extent, ranges));
+  for (const TensorRange& range : hasher_.deferred()) {
+    if (full()) break;
+    WPACK_TRY(scan_range(row, range));
   }
   return {};
 }
 
-Status ContainerScan::scan_chunks(std::uint32_t extent, std::span<const TensorRange> ranges,
-                                  std::span<const std::uint32_t> tensors, bool first) {
+Status ContainerScan::scan_chunks(std::uint32_t extent, std::span<const TensorRange> ranges) {
   const format::ExtentRow row = rows_.extents()[extent];
   hasher_.reset(ranges);
   std::uint64_t end = row.offset;
   for (std::uint32_t i = 0; i < row.chunk_count && !full(); ++i) {
     const format::ChunkRow chunk = rows_.chunks()[row.chunk_first + i];
     const ByteRange range{row.offset + chunk.offset, row.offset + chunk.offset + chunk.stored_size};
-    if (first) WPACK_TRY(scan_padding({end, range.begin}));
+    WPACK_TRY(scan_padding({end, range.begin}));
     end = range.end;
     hasher_.begin_chunk({chunk.offset, chunk.offset + chunk.stored_size});
     bool damaged = false;
     WPACK_ASSIGN(const std::uint64_t hash, hash_chunk(range, damaged));
-    if (first) ++report_.chunk_count;
+    ++report_.chunk_count;
     if (!damaged && hash != chunk.hash) {
       damaged = true;
-      if (first) {
-        add_fault({ErrorCode::kIntegrity,
-                   fmt::format("{}: {} is damaged: the checksum of the {} bytes at offset {} does "
-                               "not match",
-                               file_.label(), describe_extent(rows_, extent), range.size(),
-                               range.begin)});
-      }
+      add_fault({ErrorCode::kIntegrity,
+                 fmt::format("{}: {} is damaged: the checksum of the {} bytes at offset {} does "
+                             "not match",
+                             file_.label(), describe(extent), range.size(), range.begin)});
     }
-    compare(hasher_.end_chunk(hash, damaged), tensors);
+    damaged_[i] = damaged;
+    compare(hasher_.end_chunk(hash, damaged));
   }
-  if (!first) return {};
   return scan_padding({end, row.offset + row.stored_size});
+}
+
+Status ContainerScan::scan_range(const format::ExtentRow& extent, const TensorRange& range) {
+  const ChunkSpan chunks = chunks_of_range(extent, range.raw);
+  for (std::uint32_t i = chunks.first; i < chunks.last; ++i) {
+    if (damaged_[i]) return {};
+  }
+  format::StreamHash stream(format::StreamHash::Width::k64);
+  for (std::uint64_t at = range.raw.begin; at < range.raw.end;) {
+    auto bytes = next_bytes(extent.offset + at, range.raw.end - at);
+    if (!bytes) {
+      add_fault(std::move(bytes).error());
+      return {};
+    }
+    stream.update(*bytes);
+    at += bytes->size();
+  }
+  if (progress_ && !progress_(done_)) return cancelled();
+  const TensorHasher::Result result{range, stream.digest64()};
+  compare({&result, 1});
+  return {};
+}
+
+// Looking for a name among all tensors of a layer, for every fault, could take minutes.
+const std::string& ContainerScan::describe(std::uint32_t extent) {
+  if (!description_.empty()) return description_;
+  const std::uint32_t home = rows_.extents()[extent].layer;
+  std::uint32_t first = format::kNone;
+  for (const std::uint32_t id : placed_) {
+    if (rows_.tensors()[id].layer == home) first = std::min(first, id);
+  }
+  description_ =
+      first == format::kNone
+          ? describe_extent(rows_, extent)
+          : fmt::format("tensor '{}'", escape_name(rows_.name_of(rows_.tensors()[first])));
+  return description_;
 }
 
 Result<std::uint64_t> ContainerScan::hash_chunk(ByteRange range, bool& damaged) {
@@ -250,11 +312,10 @@ Status ContainerScan::scan_padding(ByteRange range) {
   return {};
 }
 
-void ContainerScan::compare(std::span<const TensorHasher::Result> results,
-                            std::span<const std::uint32_t> tensors) {
+void ContainerScan::compare(std::span<const TensorHasher::Result> results) {
   for (const TensorHasher::Result& result : results) {
     for (std::uint32_t i = 0; i < result.range.count; ++i) {
-      const format::TensorRow tensor = rows_.tensors()[tensors[result.range.first + i]];
+      const format::TensorRow tensor = rows_.tensors()[placed_[result.range.first + i]];
       if (tensor.hash == result.hash) continue;
       add_fault({ErrorCode::kIntegrity,
                  fmt::format("{}: tensor '{}' does not match its checksum, though its chunks do",
@@ -282,7 +343,7 @@ Status ContainerScan::advance(std::uint64_t size) {
   const bool last = done_.done_bytes == done_.total_bytes;
   if (done_.done_bytes - reported_bytes_ < kProgressStep && !last) return {};
   reported_bytes_ = done_.done_bytes;
-  if (!progress_(done_)) return Error(ErrorCode::kCancelled, "verification was cancelled");
+  if (!progress_(done_)) return cancelled();
   return {};
 }
 

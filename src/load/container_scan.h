@@ -37,19 +37,25 @@ class ContainerScan {
   // Opens a shard and checks its envelope; false if its payload is not worth looking at.
   [[nodiscard]] bool open_shard(std::uint32_t shard);
   [[nodiscard]] Status scan_extent(std::uint32_t extent);
-  // `first`: chunks and gaps are checked as well as tensors.
-  [[nodiscard]] Status scan_chunks(std::uint32_t extent, std::span<const TensorRange> ranges,
-                                   std::span<const std::uint32_t> tensors, bool first);
+  // Checks chunks, the gaps between them, and the tensors of `ranges` but for those that the hasher
+  // defers.
+  [[nodiscard]] Status scan_chunks(std::uint32_t extent, std::span<const TensorRange> ranges);
+  // Checks the tensors of one range by reading its bytes again.
+  [[nodiscard]] Status scan_range(const format::ExtentRow& extent, const TensorRange& range);
   // Hashes [begin, end) of the shard and returns the hash; an unreadable piece is a fault and
   // sets `damaged`.
   [[nodiscard]] Result<std::uint64_t> hash_chunk(ByteRange range, bool& damaged);
   [[nodiscard]] Status scan_padding(ByteRange range);
-  void compare(std::span<const TensorHasher::Result> results,
-               std::span<const std::uint32_t> tensors);
+  void compare(std::span<const TensorHasher::Result> results);
 
   // Returns up to `max_size` bytes at `offset`, at least one.
   [[nodiscard]] Result<Bytes> next_bytes(std::uint64_t offset, std::uint64_t max_size);
   [[nodiscard]] Status advance(std::uint64_t size);
+  // Leaves out the tensors' own checksums if they would cost more than reading the payload 64
+  // times.
+  void limit_overlap();
+  // "tensor 'name'": the first one of those that lie in the extent that is being scanned.
+  [[nodiscard]] const std::string& describe(std::uint32_t extent);
   void add_fault(Error error);
   [[nodiscard]] bool full() const noexcept { return report_.faults.size() >= max_faults_; }
 
@@ -65,6 +71,9 @@ class ContainerScan {
   std::size_t next_tensor_ = 0;         // of tensors_
   std::uint32_t next_extent_ = 0;
   TensorHasher hasher_;
+  std::span<const std::uint32_t> placed_;  // the tensors of the extent that is being scanned
+  std::vector<bool> damaged_;              // its chunks
+  std::string description_;                // of it; empty until it is needed
 
   os::File file_;  // the shard that is being scanned
   std::uint64_t file_size_ = 0;

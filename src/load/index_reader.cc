@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/align.h"
+#include "format/limits.h"
 #include "load/envelope_reader.h"
 #include "os/file.h"
 #include "os/mapped_region.h"
@@ -68,6 +69,11 @@ std::string OpenedIndex::shard_label(std::uint32_t shard) const {
 }
 
 Result<OpenedIndex> open_index(const std::string& path, std::uint64_t max_bytes) {
+  if (max_bytes > format::kMaxIndexSize) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("max_index_bytes of {} is more than the format's {}", max_bytes,
+                             format::kMaxIndexSize));
+  }
   WPACK_ASSIGN(os::UniqueFd directory, open_container_directory(path));
   std::string label = escape_name(path);
   const std::string index_label = fmt::format("{}/{}", label, format::kIndexFileName);

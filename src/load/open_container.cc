@@ -1,11 +1,8 @@
 #include "load/open_container.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 #include <utility>
 
-#include "format/limits.h"
 #include "load/container_state.h"
 #include "load/handle_factory.h"
 #include "load/index_reader.h"
@@ -14,11 +11,6 @@ namespace wpack::load {
 
 Result<Container> open_container(const std::string& path, const OpenOptions& options,
                                  Engines engines) {
-  if (options.max_index_bytes > format::kMaxIndexSize) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("max_index_bytes of {} is more than the format's {}",
-                             options.max_index_bytes, format::kMaxIndexSize));
-  }
   WPACK_ASSIGN(OpenedIndex index, open_index(path, options.max_index_bytes));
   auto state =
       std::make_shared<ContainerState>(path, std::move(index), options, std::move(engines));

@@ -1,6 +1,5 @@
 #include "wpack/verify.h"
 
-#include "format/limits.h"
 #include "load/container_scan.h"
 #include "load/envelope_reader.h"
 #include "load/index_reader.h"
@@ -9,7 +8,7 @@
 namespace wpack {
 
 Result<VerifyReport> verify(const std::string& path, const VerifyOptions& options) {
-  WPACK_ASSIGN(const load::OpenedIndex index, load::open_index(path, format::kMaxIndexSize));
+  WPACK_ASSIGN(const load::OpenedIndex index, load::open_index(path, options.max_index_bytes));
   load::ContainerScan scan(index, options.progress, options.max_faults);
   WPACK_TRY(scan.run());
   return scan.take_report();

@@ -125,6 +125,45 @@ TEST_F(VerifyTest, StopsAfterTheFaultsThatWereAskedFor) {
   EXPECT_EQ(all.faults.size(), 5U);
 }
 
+// More views of one storage than are hashed at once.
+TEST_F(VerifyTest, ChecksTensorsThatOverlapDeeply) {
+  ContainerBuilder builder;
+  builder.layer("l").tensor("all", pattern_bytes(300'000, 12));
+  for (std::uint64_t i = 0; i < 200; ++i)
+    builder.view("view." + std::to_string(i), "all", 1000 + i, 290'000 - 2 * i);
+  const std::string path = builder.build(directory_.path() / "views.wpack");
+  EXPECT_EQ(fault(path), "0 faults");
+  builder.row_of("view.150").hash ^= 1;
+  EXPECT_THAT(fault(builder.build(directory_.path() / "wrong.wpack")),
+              HasSubstr("tensor 'view.150' does not match its checksum"));
+  flip_byte(path + "/00000.wps", 4096 + 150'000);
+  EXPECT_THAT(fault(path), HasSubstr("tensor 'all' is damaged"));
+}
+
+TEST_F(VerifyTest, LeavesOutTensorsThatOverlapWithoutEnd) {
+  ContainerBuilder builder;
+  constexpr std::uint64_t kSize = 2 << 20;
+  builder.layer("l").tensor("all", pattern_bytes(kSize, 13)).view("view", "all", 1, kSize - 1);
+  auto& tensors = builder.contents().tensors;
+  for (std::uint64_t i = 2; i <= 600; ++i) {
+    auto& view = tensors.emplace_back(tensors[1]);
+    view.name += std::to_string(i);
+    view.shape = {kSize - i};
+    view.row.byte_offset = i;
+    view.row.nbytes = kSize - i;
+    ++builder.contents().layers[0].row.tensor_count;
+  }
+  ASSERT_OK_AND_ASSIGN(const VerifyReport report,
+                       verify(builder.build(directory_.path() / "many.wpack")));
+  ASSERT_EQ(report.faults.size(), 1U);
+  EXPECT_EQ(report.faults[0].code(), ErrorCode::kLimit);
+  EXPECT_THAT(report.faults[0].message(), HasSubstr("index.wpi: its tensors overlap so much"));
+}
+
+TEST_F(VerifyTest, RejectsAnIndexLargerThanIsAllowed) {
+  EXPECT_THAT(verify(build(), {.max_index_bytes = 100}), Fails(ErrorCode::kLimit, "larger than"));
+}
+
 TEST_F(VerifyTest, RejectsWhatHasNoReadableIndex) {
   const std::string path = build();
   EXPECT_THAT(verify("/nonexistent"), Fails(ErrorCode::kIo, "/nonexistent"));

@@ -16,6 +16,7 @@ namespace {
 struct InspectOptions {
   std::string path;
   bool json = false;
+  OpenOptions open = {};
 };
 
 constexpr std::size_t kMaxShownValueSize = 200;
@@ -164,7 +165,7 @@ void print_lists(const Container& container, Output& out) {
 }
 
 Status inspect_container(const InspectOptions& options, Output& out) {
-  WPACK_ASSIGN(const Container container, Container::open(options.path));
+  WPACK_ASSIGN(const Container container, Container::open(options.path, options.open));
   if (options.json) {
     print_container_json(container, out);
   } else {
@@ -236,6 +237,7 @@ void add_inspect_command(CLI::App& app, Action& action) {
                    "  wpack inspect model.wpack/index.wpi             the envelope of the index"});
   add_value(command, "PATH", options->path, "", "a container, or one .wpi or .wps file")
       ->required();
+  add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
   command.callback([options, &action] {
     action = [options](Output& out) { return run_inspect(*options, out); };

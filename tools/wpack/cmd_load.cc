@@ -204,6 +204,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
       "map the shards, read them into private memory, or map where possible (default: auto)");
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 1)");
+  add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }
 

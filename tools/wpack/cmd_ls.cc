@@ -17,6 +17,7 @@ struct LsOptions {
   std::string pattern;
   bool layers = false;
   bool json = false;
+  OpenOptions open = {};
 };
 
 // Matches as --include does: `*` and `?` are special, and nothing else.
@@ -179,7 +180,7 @@ Status list_layers(const LsOptions& options, const Listing& listing, Output& out
 }
 
 Status run_ls(const LsOptions& options, Output& out) {
-  WPACK_ASSIGN(Container container, Container::open(options.container));
+  WPACK_ASSIGN(Container container, Container::open(options.container, options.open));
   std::vector<ShardInfo> shards = container.shards();
   std::vector<Layer> layers = container.layers();
   const Listing listing{std::move(container), std::move(shards), std::move(layers),
@@ -208,6 +209,7 @@ void add_ls_command(CLI::App& app, Action& action) {
   add_value(command, "PATTERN", options->pattern, "",
             "only names that match: * is any run of characters, ? is one");
   command.add_flag("--layers", options->layers, "list layers instead of tensors");
+  add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
   command.callback(
       [options, &action] { action = [options](Output& out) { return run_ls(*options, out); }; });

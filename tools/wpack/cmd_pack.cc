@@ -8,7 +8,6 @@
 #include "pack_report.h"
 #include "progress_bar.h"
 #include "signals.h"
-#include "size_option.h"
 #include "wpack/pack.h"
 #include "wpack/text.h"
 
@@ -96,16 +95,8 @@ void add_selection_options(CLI::App& command, PackCommand& options) {
 }
 
 void add_layout_options(CLI::App& command, PackCommand& options) {
-  command
-      .add_option_function<std::string>(
-          "--shard-size",
-          [&options](const std::string& text) {
-            const Result<std::uint64_t> size = parse_size(text);
-            if (!size) throw CLI::ValidationError("--shard-size", size.error().message());
-            options.options.shard_size = *size;
-          },
-          "start a new shard before one grows past this: 4GiB, 64M, 65536 (default: 4GiB)")
-      ->option_text("SIZE");
+  add_size(command, "--shard-size", options.options.shard_size,
+           "start a new shard before one grows past this: 4GiB, 64M, 65536 (default: 4GiB)");
   add_value(command, "--layer-pattern", options.options.layer_patterns, "P",
             "find layers by this pattern instead of the built-in rules; N is a number, ** any "
             "number of dotted segments; may be given several times");

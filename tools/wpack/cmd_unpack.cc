@@ -36,7 +36,9 @@ void print_report_json(const UnpackCommand& command, const UnpackReport& report,
 }
 
 Status run_unpack(UnpackCommand& command, Output& out) {
-  WPACK_ASSIGN(const Container container, Container::open(command.container));
+  WPACK_ASSIGN(
+      const Container container,
+      Container::open(command.container, {.max_index_bytes = command.options.max_index_bytes}));
   cancel_on_signal();
   const Stopwatch stopwatch;
   ProgressBar bar("unpack", !command.quiet);
@@ -71,6 +73,7 @@ void add_unpack_command(CLI::App& app, Action& action) {
       {{"safetensors", UnpackFormat::kSafetensors}, {"torch", UnpackFormat::kTorch}},
       "without it, the file's extension decides");
   command.add_flag("--force", options->options.replace, "replace an existing file");
+  add_index_limit(command, options->options.max_index_bytes);
   add_json_flag(command, options->json);
   command.add_flag("-q,--quiet", options->quiet, "print nothing but errors (and JSON)");
   command.callback([options, &action] {

@@ -16,6 +16,7 @@ namespace {
 
 struct CheckOptions {
   std::string container;
+  VerifyOptions verify = {};
   bool json = false;
 };
 
@@ -64,7 +65,9 @@ Status run_verify(const CheckOptions& options, Output& out) {
   cancel_on_signal();
   const Stopwatch stopwatch;
   ProgressBar bar("verify", true);
-  WPACK_ASSIGN(const VerifyReport report, verify(options.container, {.progress = bar.callback()}));
+  VerifyOptions verify_options = options.verify;
+  verify_options.progress = bar.callback();
+  WPACK_ASSIGN(const VerifyReport report, verify(options.container, verify_options));
   const double seconds = stopwatch.seconds();
   if (options.json) {
     print_report_json(options, report, seconds, out);
@@ -90,6 +93,7 @@ void add_verify_command(CLI::App& app, Action& action) {
                 "Every fault is listed on stdout; the exit status is 0 only if there is none, 4\n"
                 "if anything does not match what the container says of itself."});
   add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_index_limit(command, options->verify.max_index_bytes);
   add_json_flag(command, options->json);
   command.callback([options, &action] {
     action = [options](Output& out) { return run_verify(*options, out); };

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "help_formatter.h"
+#include "size_option.h"
 
 namespace wpack::cli {
 CLI::App& add_command(CLI::App& app, const CommandText& text) {
@@ -12,6 +13,26 @@ CLI::App& add_command(CLI::App& app, const CommandText& text) {
   command.set_help_flag("-h,--help", "print this help");
   if (!text.examples.empty()) command.footer("Examples:\n" + text.examples);
   return command;
+}
+
+void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
+              const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [name, &value](const std::string& text) {
+            const Result<std::uint64_t> size = parse_size(text);
+            if (!size) throw CLI::ValidationError(name, size.error().message());
+            value = *size;
+          },
+          help)
+      ->option_text("SIZE");
+}
+
+void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes) {
+  add_size(command, "--max-index", max_index_bytes,
+           "refuse a container whose index is larger than this: it is read into memory "
+           "(default: 64MiB)");
 }
 
 void add_json_flag(CLI::App& command, bool& json) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -39,6 +40,13 @@ CLI::Option* add_value(CLI::App& command, const std::string& names, T& value,
 }
 
 void add_json_flag(CLI::App& command, bool& json);
+
+// An option whose value is a size such as 64MiB.
+void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
+              const std::string& help);
+
+// --max-index, for every command that opens a container.
+void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes);
 
 // An option whose value is one word of a list.
 template <typename T>
