@@ -17,7 +17,7 @@
 namespace wpack::load {
 namespace {
 
-constexpr std::uint64_t kBufferSize = std::uint64_t{256} << 10;
+constexpr std::uint64_t kMaxBufferSize = std::uint64_t{256} << 10;
 constexpr std::uint64_t kProgressStep = std::uint64_t{4} << 20;
 constexpr std::uint64_t kMaxOverlap = 64;  // bytes that are hashed for tensors to bytes of payload
 constexpr std::uint64_t kMinHashed = std::uint64_t{1} << 30;  // always allowed
@@ -26,6 +26,14 @@ std::uint64_t total_size(const format::Index& index) {
   std::uint64_t size = 0;
   for (std::uint32_t i = 0; i < index.shards().size(); ++i) size += index.shards()[i].file_size;
   return size;
+}
+
+// Enough for the largest shard, so that a small container costs little.
+std::uint64_t buffer_size(const format::Index& index) {
+  std::uint64_t largest = 0;
+  for (std::uint32_t i = 0; i < index.shards().size(); ++i)
+    largest = std::max(largest, index.shards()[i].file_size);
+  return std::min(largest, kMaxBufferSize);
 }
 
 bool decodes(const format::ExtentRow& extent) {
@@ -63,7 +71,7 @@ ContainerScan::ContainerScan(const OpenedIndex& index, const ProgressCallback& p
       progress_(progress),
       max_faults_(std::max<std::uint64_t>(max_faults, 1)),
       tensors_(tensors_by_place(rows_)),
-      buffer_(kBufferSize) {
+      buffer_(buffer_size(rows_)) {
   done_.total_bytes = total_size(rows_);
   report_.tensor_count = rows_.tensors().size();
 }

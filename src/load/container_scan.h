@@ -15,8 +15,8 @@
 
 namespace wpack::load {
 
-// Memory: a 256 KiB buffer, which stays in the processor's cache between copying and hashing, and
-// four bytes a tensor.
+// Memory: a buffer of at most 256 KiB, which stays in the processor's cache between copying and
+// hashing, and four bytes a tensor.
 //
 // Thread safety: one thread at a time.
 class ContainerScan {

@@ -51,6 +51,26 @@ std::vector<Recipe> flatbuffers() {
                        [](auto index) {
                          index.store(index.reference(Field::kSources), std::uint32_t{1} << 30U);
                        }),
+      with_root_broken("flatbuffer-vtable-outside",
+                       [](auto index) {
+                         index.store(index.template load<std::uint32_t>(0),
+                                     std::uint32_t{1} << 30U);
+                       }),
+      with_root_broken("flatbuffer-vtable-odd",
+                       [](auto index) {
+                         const std::size_t vtable = index.slot(Field::kProducer) - 4;
+                         const auto size = index.template load<std::uint16_t>(vtable);
+                         index.store(vtable, static_cast<std::uint16_t>(size + 1));
+                       }),
+      with_root_broken(
+          "flatbuffer-offset-zero",
+          [](auto index) { index.store(index.reference(Field::kSources), std::uint32_t{0}); }),
+      with_index("flatbuffer-string-not-terminated", no_payload,
+                 [](MutableBytes bytes) {
+                   FlatIndex index(bytes);
+                   const std::size_t at = index.vector(Field::kProducer);
+                   index.store(at + 4 + index.load<std::uint32_t>(at), std::uint8_t{'x'});
+                 }),
       misaligned_dimensions(),
       // The field overlaps the references of two vectors, as there is no room for one.
       with_index("index-created", no_payload,

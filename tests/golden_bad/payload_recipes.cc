@@ -36,6 +36,7 @@ std::vector<Recipe> payload_recipes() {
                  [](auto& path) { flip_byte(path / "00000.wps", 0x3000); }),
       with_rows("chunk-hash", one_tensor, [](auto& c) { c.chunks[0].hash ^= 1U; }),
       with_rows("tensor-hash", one_tensor, [](auto& c) { c.tensors[0].row.hash ^= 1U; }),
+      with_rows("tensor-empty-hash", no_payload, [](auto& c) { c.tensors[3].row.hash ^= 1U; }),
       with_rows("alias-hash", sample, [](auto& c) { c.tensors[5].row.hash ^= 1U; }),
       with_padding("padding-between-extents", 0x2000 + 200),
       with_padding("padding-behind-a-layer", 0x1FFF),

@@ -34,6 +34,8 @@ std::vector<Recipe> side_recipes() {
       with_rows("metadata-key-too-long", no_payload,
                 [](auto& c) { c.metadata[1].key = std::string(4097, 'k'); }),
       with_rows("metadata-key-not-utf8", no_payload, [](auto& c) { c.metadata[1].key = "\xFF"; }),
+      with_rows("metadata-key-with-nul", no_payload,
+                [](auto& c) { c.metadata[1].key = std::string("k\0", 2); }),
       with_rows("metadata-value-not-utf8", no_payload,
                 [](auto& c) { c.metadata[1].value = "\xFF"; }),
       with_rows("metadata-splits-a-character", no_payload,

@@ -54,7 +54,7 @@ def check_metadata(index):
         end += row.value_size
         require(end <= len(index.metadata_text), "M1", f"{what}: the text does not fit")
         key, _ = key_and_value(index, row)
-        require("\0" not in key, "M1", f"{what}: a NUL in the key")
+        require("\0" not in key, "M1", f"{what}: the key holds a NUL")
     require(end == len(index.metadata_text), "M1", "metadata_text is longer than the rows say")
 
 
