@@ -63,12 +63,13 @@ class Specimen:
                         kind.layout.pack_into(changed, at, *values[:i], value, *values[i + 1 :])
                         yield f"{vector}[{row}].{field} = {value:#x}", changed
 
-    def changed_bits(self):
-        """(what, index) with one bit of a byte flipped, for every byte."""
-        for at in range(len(self.index)):
-            changed = bytearray(self.index)
-            changed[at] ^= 1 << at % 8
-            yield f"bit {at % 8} of byte {at}", changed
+    def changed_bytes(self):
+        """(what, index) with one byte cleared, or one bit of it flipped, for every byte."""
+        for at, byte in enumerate(self.index):
+            for value in sorted({0, byte ^ 1 << at % 8} - {byte}):
+                changed = bytearray(self.index)
+                changed[at] = value
+                yield f"byte {at} = {value:#x}", changed
 
 
 def _other_values(value, bits):

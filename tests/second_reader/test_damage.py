@@ -54,7 +54,7 @@ class DamageTest(unittest.TestCase):
 
     def test_both_judge_changed_bytes_of_the_index_alike(self):
         specimen = Specimen(GOLDENS / "minimal.wpack")
-        for what, index in specimen.changed_bits():
+        for what, index in specimen.changed_bytes():
             with self.subTest(what):
                 self.judge_alike(specimen, index)
 
