@@ -82,7 +82,7 @@ struct PackReport {
   std::uint64_t shared_bytes = 0;     // of those, not stored again because equal bytes were
   std::uint64_t container_bytes = 0;  // all files
   std::uint64_t excluded_count = 0;
-  std::vector<std::string> swept;  // leavings of interrupted runs that were removed
+  std::vector<std::string> swept;  // leavings of earlier runs that were removed
 };
 
 // Writes `source` as the container `path` (a directory that must not exist, unless
@@ -91,7 +91,9 @@ struct PackReport {
 // validation, and renamed.
 // Errors: those of plan_pack and of the source; kIo (a system call failed, the target exists or is
 // read-only), kLimit (disk full, quota), kUnsupportedHost (replacing where the file system cannot
-// exchange two names), kCancelled. On any error nothing is left behind.
+// exchange two names), kCancelled. On any error nothing is left behind, with one exception: when
+// nothing but the fsync of the parent directory failed, the container is complete under its name,
+// and a power cut may undo that.
 [[nodiscard]] WPACK_EXPORT Result<PackReport> pack(TensorSource& source, const std::string& path,
                                                    const PackOptions& options = {});
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "wpack/container.h"
 #include "wpack/error.h"
@@ -29,6 +30,7 @@ struct UnpackReport {
   std::uint64_t tensor_count = 0;
   std::uint64_t tensor_bytes = 0;  // written, tied tensors as often as the format repeats them
   std::uint64_t file_bytes = 0;
+  std::vector<std::string> swept;  // leavings of earlier runs that were removed
 };
 
 // Writes every tensor of `container`, and the metadata that the format can hold, to the file
@@ -49,7 +51,9 @@ struct UnpackReport {
 // Errors: kInvalidArgument (the extension names no format), kBadInput (an element type that the
 // format cannot hold: the tensor is named), kIo (a system call failed, the target exists, the
 // container was replaced since it was opened), kLimit (disk full, quota, more metadata than the
-// format allows), kIntegrity (a checksum does not match), kCancelled.
+// format allows), kIntegrity (a checksum does not match), kCancelled. On any error nothing is left
+// behind, with one exception: when nothing but the fsync of the directory failed, the file is
+// complete under its name, and a power cut may undo that.
 [[nodiscard]] WPACK_EXPORT Result<UnpackReport> unpack(const Container& container,
                                                        const std::string& path,
                                                        const UnpackOptions& options = {});

@@ -125,7 +125,7 @@ Result<UnpackReport> unpack(const Container& container, const std::string& path,
   WPACK_ASSIGN(const Container source, reopen_verifying(container, options.max_index_bytes));
   WPACK_ASSIGN(os::AtomicFile target,
                os::AtomicFile::create(
-                   path, options.replace ? os::ExistingFile::kReplace : os::ExistingFile::kRefuse));
+                   path, options.replace ? os::ExistingTarget::kReplace : os::ExistingTarget::kRefuse));
   const std::vector<ExportTensor> tensors = exporting::find_tied_tensors(list_tensors(source));
   const std::vector<MetadataEntry> metadata = source.metadata();
   auto sink = make_sink(format, target.file(), path, {.tensors = tensors, .metadata = metadata});
@@ -137,7 +137,8 @@ Result<UnpackReport> unpack(const Container& container, const std::string& path,
   WPACK_TRY(target.commit());
   return UnpackReport{.tensor_count = tensors.size(),
                       .tensor_bytes = transfer.moved_bytes(),
-                      .file_bytes = (*sink)->file_size()};
+                      .file_bytes = (*sink)->file_size(),
+                      .swept = target.swept()};
 }
 
 }  // namespace wpack

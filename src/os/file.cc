@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,6 +199,26 @@ Result<UniqueFd> open_directory(const std::string& path) {
 
 Result<UniqueFd> open_directory_at(const UniqueFd& directory, const std::string& name) {
   return open_directory_from(directory.get(), name, O_NOFOLLOW);
+}
+
+Status sync_directory(const UniqueFd& directory, const std::string& label) {
+  const int result = retry_interrupted([&] { return ::fsync(directory.get()); });
+  if (result == 0 || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return {};
+  return os_error(errno, "fsync of the directory", label);
+}
+
+bool is_entry(const UniqueFd& directory, const std::string& name, int fd) noexcept {
+  struct stat by_name {};
+  struct stat by_fd {};
+  return ::fstatat(directory.get(), name.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ::fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino &&
+         by_name.st_dev == by_fd.st_dev;
+}
+
+int try_lock(int fd, LockKind kind) noexcept {
+  const int operation = kind == LockKind::kShared ? LOCK_SH : LOCK_EX;
+  const int result = retry_interrupted([&] { return ::flock(fd, operation | LOCK_NB); });
+  return result == 0 ? 0 : errno;
 }
 
 Status remove_file_at(const UniqueFd& directory, const std::string& name) {

@@ -87,6 +87,20 @@ class File {
 [[nodiscard]] Result<UniqueFd> open_directory_at(const UniqueFd& directory,
                                                  const std::string& name);
 
+// Waits until the names in `directory` are on stable storage. `label` is what errors call it. File
+// systems that cannot sync a directory are left alone.
+[[nodiscard]] Status sync_directory(const UniqueFd& directory, const std::string& label);
+
+// True if the entry `name` of `directory` (a link is not followed) is what is open as `fd`.
+[[nodiscard]] bool is_entry(const UniqueFd& directory, const std::string& name, int fd) noexcept;
+
+// An advisory lock (flock) on a file or directory. It lasts until every copy of the descriptor is
+// closed, however the process ends.
+enum class LockKind { kShared, kExclusive };
+// Locks without waiting. Returns errno, or 0: EWOULDBLOCK if somebody holds a lock that excludes
+// this one, something else if the file system cannot lock.
+[[nodiscard]] int try_lock(int fd, LockKind kind) noexcept;
+
 // Removes the file `name` of `directory`.
 [[nodiscard]] Status remove_file_at(const UniqueFd& directory, const std::string& name);
 

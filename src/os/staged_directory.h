@@ -1,12 +1,8 @@
 // A directory that is complete under its name or absent, whatever kills the writer.
 //
 // The protocol, for the target `parent/NAME`:
-//  1. Directories `parent/.NAME.wpack-tmp-<16 hex>` whose lock nobody holds are leavings of
-//     writers that died: they are removed ("swept"). A live writer holds its lock, so its
-//     directory is left alone.
-//  2. A new directory with a random suffix is created there and locked with flock(); the kernel
-//     drops the lock when the process ends, however it ends. If another writer swept it between
-//     creation and lock, a new one is made.
+//  1. What dead writers of the same target left is swept (os/temporary.h).
+//  2. A new, locked directory is created under a temporary name.
 //  3. The files are written and fsynced by the caller.
 //  4. publish() fsyncs the directory, renames it to NAME with RENAME_NOREPLACE, or exchanges the
 //     two names atomically with RENAME_EXCHANGE and then removes the old directory, and fsyncs
@@ -14,10 +10,10 @@
 //  5. Without publish(), the destructor removes the directory and everything in it.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "os/temporary.h"
 #include "os/unique_fd.h"
 #include "wpack/error.h"
 
@@ -25,11 +21,11 @@ namespace wpack::os {
 
 class StagedDirectory {
  public:
-  // An existing target is refused, unless `replace_marker` names a file that it holds: then it will
-  // be replaced. `target` may end in a slash.
+  // An existing target is replaced only if it is a directory that holds a file called `marker`.
+  // `target` may end in a slash.
   // Errors: kIo (the parent is missing or read-only, the target exists), kLimit.
-  [[nodiscard]] static Result<StagedDirectory> create(
-      const std::string& target, const std::optional<std::string>& replace_marker);
+  [[nodiscard]] static Result<StagedDirectory> create(const std::string& target, std::string marker,
+                                                      ExistingTarget existing);
 
   StagedDirectory(StagedDirectory&& other) noexcept;
   StagedDirectory& operator=(StagedDirectory&&) = delete;
@@ -52,12 +48,9 @@ class StagedDirectory {
 
  private:
   StagedDirectory() = default;
-  [[nodiscard]] Status make_locked_directory();
-  void sweep();
   [[nodiscard]] Status check_target() const;
-  [[nodiscard]] Status rename_into_place();
-  [[nodiscard]] Status exchange_with_target();
-  [[nodiscard]] std::string staging_prefix() const;
+  [[nodiscard]] int rename_without_replacing() const;
+  [[nodiscard]] Status replace();
 
   UniqueFd parent_;
   UniqueFd directory_;
@@ -65,7 +58,8 @@ class StagedDirectory {
   std::string target_name_;
   std::string staging_name_;  // empty once published
   std::string label_;
-  std::optional<std::string> replace_marker_;
+  std::string marker_;
+  ExistingTarget existing_ = ExistingTarget::kRefuse;
   std::vector<std::string> swept_;
 };
 

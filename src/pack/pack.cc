@@ -107,9 +107,10 @@ Status seal(const os::StagedDirectory& staged, IndexContents contents, PackRepor
 
 Result<PackReport> pack(TensorSource& source, const std::string& path, const PackOptions& options) {
   WPACK_ASSIGN(const PackPlan plan, plan_pack(source.description(), options));
-  const std::optional<std::string> marker =
-      options.replace ? std::optional<std::string>(format::kIndexFileName) : std::nullopt;
-  WPACK_ASSIGN(os::StagedDirectory staged, os::StagedDirectory::create(path, marker));
+  WPACK_ASSIGN(os::StagedDirectory staged,
+               os::StagedDirectory::create(
+                   path, format::kIndexFileName,
+                   options.replace ? os::ExistingTarget::kReplace : os::ExistingTarget::kRefuse));
   WPACK_ASSIGN(packing::PipelineResult result,
                packing::run_pipeline(source, plan, options, staged.fd(), staged.label()));
   WPACK_TRY(source.finish());

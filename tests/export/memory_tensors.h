@@ -44,7 +44,7 @@ inline Status write_file(const std::string& path, const std::vector<MemoryTensor
                          const std::vector<MetadataEntry>& metadata, const MakeSink& make) {
   constexpr std::size_t kSlice = 7;
   const std::vector<ExportTensor> described = describe(tensors);
-  WPACK_ASSIGN(os::AtomicFile target, os::AtomicFile::create(path, os::ExistingFile::kReplace));
+  WPACK_ASSIGN(os::AtomicFile target, os::AtomicFile::create(path, os::ExistingTarget::kReplace));
   WPACK_ASSIGN(const auto sink, make(target.file(), {.tensors = described, .metadata = metadata}));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!sink->wants(i)) continue;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -34,17 +35,17 @@ Status write_text(const AtomicFile& atomic, std::string_view text) {
 TEST(AtomicFileTest, WritesUnderAHiddenRandomNameBesideTheTarget) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(const AtomicFile first,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
-  EXPECT_THAT(names_in(directory), ElementsAre(MatchesRegex("\\.x\\.[0-9a-f]{8}\\.tmp")));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
+  EXPECT_THAT(names_in(directory), ElementsAre(MatchesRegex("\\.x\\.wpack-tmp-[0-9a-f]{16}")));
   ASSERT_OK_AND_ASSIGN(const AtomicFile second,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
   EXPECT_EQ(names_in(directory).size(), 2U);
 }
 
 TEST(AtomicFileTest, GivesTheFileItsNameOnCommit) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
   ASSERT_THAT(write_text(atomic, "new"), IsOk());
   ASSERT_THAT(atomic.commit(), IsOk());
   EXPECT_THAT(names_in(directory), ElementsAre("x"));
@@ -55,7 +56,7 @@ TEST(AtomicFileTest, LeavesNothingBehindWithoutCommit) {
   const TempDir directory;
   {
     ASSERT_OK_AND_ASSIGN(const AtomicFile atomic,
-                         AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
+                         AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
     ASSERT_THAT(write_text(atomic, "new"), IsOk());
   }
   EXPECT_THAT(names_in(directory), IsEmpty());
@@ -64,7 +65,7 @@ TEST(AtomicFileTest, LeavesNothingBehindWithoutCommit) {
 TEST(AtomicFileTest, LeavesTheTargetAloneWhenItWasMovedFrom) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
   {
     AtomicFile moved = std::move(atomic);
     ASSERT_THAT(moved.commit(), IsOk());
@@ -75,7 +76,7 @@ TEST(AtomicFileTest, LeavesTheTargetAloneWhenItWasMovedFrom) {
 TEST(AtomicFileTest, RejectsAnExistingTargetBeforeAnyWork) {
   const TempDir directory;
   (void)directory.write("x", "old");
-  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingFile::kRefuse),
+  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse),
               Fails(ErrorCode::kIo, "x: already exists"));
   EXPECT_THAT(names_in(directory), ElementsAre("x"));
 }
@@ -83,7 +84,7 @@ TEST(AtomicFileTest, RejectsAnExistingTargetBeforeAnyWork) {
 TEST(AtomicFileTest, RejectsADanglingLinkAsATarget) {
   const TempDir directory;
   std::filesystem::create_symlink("nowhere", directory.path() / "x");
-  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingFile::kRefuse),
+  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse),
               Fails(ErrorCode::kIo, "already exists"));
 }
 
@@ -91,7 +92,7 @@ TEST(AtomicFileTest, RejectsATargetThatAppearedMeanwhileAndKeepsIt) {
   const TempDir directory;
   {
     ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                         AtomicFile::create(directory.file("x"), ExistingFile::kRefuse));
+                         AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
     (void)directory.write("x", "other writer");
     EXPECT_THAT(atomic.commit(), Fails(ErrorCode::kIo, "x: already exists"));
   }
@@ -103,7 +104,7 @@ TEST(AtomicFileTest, ReplacesAFileOnlyOnCommit) {
   const TempDir directory;
   (void)directory.write("x", "old");
   ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kReplace));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kReplace));
   ASSERT_THAT(write_text(atomic, "new"), IsOk());
   EXPECT_EQ(testing::read_file(directory.file("x")), "old");
   ASSERT_THAT(atomic.commit(), IsOk());
@@ -116,7 +117,7 @@ TEST(AtomicFileTest, ReplacesALinkInsteadOfWhatItPointsTo) {
   (void)directory.write("data", "old");
   std::filesystem::create_symlink("data", directory.path() / "x");
   ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                       AtomicFile::create(directory.file("x"), ExistingFile::kReplace));
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kReplace));
   ASSERT_THAT(atomic.commit(), IsOk());
   EXPECT_FALSE(std::filesystem::is_symlink(directory.path() / "x"));
   EXPECT_EQ(testing::read_file(directory.file("data")), "old");
@@ -125,19 +126,19 @@ TEST(AtomicFileTest, ReplacesALinkInsteadOfWhatItPointsTo) {
 TEST(AtomicFileTest, RejectsADirectoryAsATargetEvenToReplace) {
   const TempDir directory;
   std::filesystem::create_directory(directory.path() / "x");
-  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingFile::kReplace),
+  EXPECT_THAT(AtomicFile::create(directory.file("x"), ExistingTarget::kReplace),
               Fails(ErrorCode::kIo, "x: is a directory"));
 }
 
 TEST(AtomicFileTest, RejectsAMissingDirectoryByName) {
   const TempDir directory;
-  EXPECT_THAT(AtomicFile::create(directory.file("missing/x"), ExistingFile::kRefuse),
+  EXPECT_THAT(AtomicFile::create(directory.file("missing/x"), ExistingTarget::kRefuse),
               Fails(ErrorCode::kIo, "missing: open directory failed: No such file or directory"));
 }
 
 TEST(AtomicFileTest, RejectsPathsThatNameNoFile) {
   for (const char* path : {"", "/", "a/", ".", ".."}) {
-    EXPECT_THAT(AtomicFile::create(path, ExistingFile::kRefuse),
+    EXPECT_THAT(AtomicFile::create(path, ExistingTarget::kRefuse),
                 Fails(ErrorCode::kInvalidArgument, "names no file"))
         << path;
   }
@@ -147,9 +148,34 @@ TEST(AtomicFileTest, WritesNamesOfTheLargestSize) {
   const TempDir directory;
   const std::string name(255, 'n');
   ASSERT_OK_AND_ASSIGN(AtomicFile atomic,
-                       AtomicFile::create(directory.file(name), ExistingFile::kRefuse));
+                       AtomicFile::create(directory.file(name), ExistingTarget::kRefuse));
   ASSERT_THAT(atomic.commit(), IsOk());
   EXPECT_THAT(names_in(directory), ElementsAre(name));
+}
+
+TEST(AtomicFileTest, SweepsDeadWritersAndSparesLiveOnes) {
+  const TempDir directory;
+  const std::string dead = directory.write(".x.wpack-tmp-0123456789abcdef", "left");
+  (void)directory.write(".y.wpack-tmp-0123456789abcdef", "of another target");
+  (void)directory.write(".x.wpack-tmp-notes", "of somebody else");
+  ASSERT_OK_AND_ASSIGN(const AtomicFile live,
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
+  EXPECT_THAT(live.swept(), ElementsAre(".x.wpack-tmp-0123456789abcdef"));
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  ASSERT_OK_AND_ASSIGN(const AtomicFile second,
+                       AtomicFile::create(directory.file("x"), ExistingTarget::kRefuse));
+  EXPECT_THAT(second.swept(), IsEmpty());
+  EXPECT_EQ(names_in(directory).size(), 4U);
+}
+
+TEST(AtomicFileTest, CutsLongNamesBetweenCharacters) {
+  const TempDir directory;
+  std::string name;
+  while (name.size() < 254) name += "\u00e9";
+  ASSERT_OK_AND_ASSIGN(const AtomicFile atomic,
+                       AtomicFile::create(directory.file(name), ExistingTarget::kRefuse));
+  ASSERT_EQ(names_in(directory).size(), 1U);
+  EXPECT_TRUE(base::is_utf8(names_in(directory).front())) << names_in(directory).front();
 }
 
 TEST(RenameByLinkingTest, MovesAFileAndRefusesAnExistingName) {

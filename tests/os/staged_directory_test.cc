@@ -18,6 +18,8 @@ using testing::Fails;
 using testing::IsOk;
 using testing::TempDir;
 
+const std::string kMarker = "index.wpi";
+
 std::vector<std::string> entries(const TempDir& directory) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(directory.path()))
@@ -33,8 +35,9 @@ void put(const StagedDirectory& staged, const std::string& name, const std::stri
 
 TEST(StagedDirectoryTest, PublishesUnderTheNameAndLeavesNothingElse) {
   const TempDir parent;
-  ASSERT_OK_AND_ASSIGN(StagedDirectory staged,
-                       StagedDirectory::create(parent.file("m.wpack/"), std::nullopt));
+  ASSERT_OK_AND_ASSIGN(
+      StagedDirectory staged,
+      StagedDirectory::create(parent.file("m.wpack/"), kMarker, ExistingTarget::kRefuse));
   put(staged, "index.wpi", "new");
   ASSERT_THAT(staged.publish(), IsOk());
   EXPECT_EQ(entries(parent), std::vector<std::string>{"m.wpack"});
@@ -44,8 +47,9 @@ TEST(StagedDirectoryTest, PublishesUnderTheNameAndLeavesNothingElse) {
 TEST(StagedDirectoryTest, RemovesItselfWhenItIsNotPublished) {
   const TempDir parent;
   {
-    ASSERT_OK_AND_ASSIGN(const StagedDirectory staged,
-                         StagedDirectory::create(parent.file("m.wpack"), std::nullopt));
+    ASSERT_OK_AND_ASSIGN(
+        const StagedDirectory staged,
+        StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse));
     put(staged, "index.wpi", "new");
     EXPECT_EQ(entries(parent).size(), 1U);
   }
@@ -55,10 +59,10 @@ TEST(StagedDirectoryTest, RemovesItselfWhenItIsNotPublished) {
 TEST(StagedDirectoryTest, RefusesAnExistingTargetAndOneThatAppearsMeanwhile) {
   const TempDir parent;
   (void)parent.write("taken", "x");
-  EXPECT_THAT(StagedDirectory::create(parent.file("taken"), std::nullopt),
+  EXPECT_THAT(StagedDirectory::create(parent.file("taken"), kMarker, ExistingTarget::kRefuse),
               Fails(ErrorCode::kIo, "already exists"));
-  ASSERT_OK_AND_ASSIGN(StagedDirectory staged,
-                       StagedDirectory::create(parent.file("late"), std::nullopt));
+  ASSERT_OK_AND_ASSIGN(StagedDirectory staged, StagedDirectory::create(parent.file("late"), kMarker,
+                                                                       ExistingTarget::kRefuse));
   (void)parent.write("late", "x");
   EXPECT_THAT(staged.publish(), Fails(ErrorCode::kIo, "already exists"));
   EXPECT_EQ(testing::read_file(parent.path() / "late"), "x");
@@ -67,13 +71,14 @@ TEST(StagedDirectoryTest, RefusesAnExistingTargetAndOneThatAppearsMeanwhile) {
 TEST(StagedDirectoryTest, ReplacesOnlyADirectoryThatHoldsTheMarker) {
   const TempDir parent;
   std::filesystem::create_directories(parent.path() / "m.wpack" / "sub");
-  EXPECT_THAT(StagedDirectory::create(parent.file("m.wpack"), "index.wpi"),
+  EXPECT_THAT(StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kReplace),
               Fails(ErrorCode::kIo, "is not a container"));
   (void)parent.write("m.wpack/index.wpi", "old");
   ASSERT_OK_AND_ASSIGN(const File reader,
                        File::open_read((parent.path() / "m.wpack" / "index.wpi").string()));
-  ASSERT_OK_AND_ASSIGN(StagedDirectory staged,
-                       StagedDirectory::create(parent.file("m.wpack"), "index.wpi"));
+  ASSERT_OK_AND_ASSIGN(
+      StagedDirectory staged,
+      StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kReplace));
   put(staged, "index.wpi", "new");
   ASSERT_THAT(staged.publish(), IsOk());
   EXPECT_EQ(entries(parent), std::vector<std::string>{"m.wpack"});
@@ -88,7 +93,7 @@ TEST(StagedDirectoryTest, RefusesToReplaceALinkToAContainer) {
   std::filesystem::create_directories(parent.path() / "real");
   (void)parent.write("real/index.wpi", "old");
   std::filesystem::create_directory_symlink("real", parent.path() / "m.wpack");
-  EXPECT_THAT(StagedDirectory::create(parent.file("m.wpack"), "index.wpi"),
+  EXPECT_THAT(StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kReplace),
               Fails(ErrorCode::kIo, "is not a container"));
 }
 
@@ -99,20 +104,48 @@ TEST(StagedDirectoryTest, SweepsDeadWritersAndSparesLiveOnes) {
   std::filesystem::create_directories(parent.path() / dead / "sub");
   (void)parent.write(dead + "/00000.wps", "x");
   std::filesystem::create_directories(parent.path() / other);
-  ASSERT_OK_AND_ASSIGN(const StagedDirectory live,
-                       StagedDirectory::create(parent.file("m.wpack"), std::nullopt));
+  ASSERT_OK_AND_ASSIGN(
+      const StagedDirectory live,
+      StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse));
   EXPECT_EQ(live.swept(), std::vector<std::string>{dead});
-  ASSERT_OK_AND_ASSIGN(const StagedDirectory second,
-                       StagedDirectory::create(parent.file("m.wpack"), std::nullopt));
+  ASSERT_OK_AND_ASSIGN(
+      const StagedDirectory second,
+      StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse));
   EXPECT_TRUE(second.swept().empty());
   EXPECT_EQ(entries(parent).size(), 3U);
 }
 
+TEST(StagedDirectoryTest, SparesWhatOnlyLooksLikeALeaving) {
+  const TempDir parent;
+  for (const char* name :
+       {".m.wpack.wpack-tmp-0123456789abcdeg", ".m.wpack.wpack-tmp-0123456789abcde",
+        "m.wpack.wpack-tmp-0123456789abcdef"})
+    std::filesystem::create_directory(parent.path() / name);
+  (void)parent.write(".m.wpack.wpack-tmp-0123456789abcdef", "a file");
+  const auto before = entries(parent);
+  {
+    ASSERT_OK_AND_ASSIGN(
+        const StagedDirectory staged,
+        StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse));
+    EXPECT_TRUE(staged.swept().empty());
+  }
+  EXPECT_EQ(entries(parent), before);
+}
+
+TEST(StagedDirectoryTest, TakesNamesOfTheLargestSize) {
+  const TempDir parent;
+  const std::string name(255, 'n');
+  ASSERT_OK_AND_ASSIGN(StagedDirectory staged, StagedDirectory::create(parent.file(name), kMarker,
+                                                                       ExistingTarget::kRefuse));
+  ASSERT_THAT(staged.publish(), IsOk());
+  EXPECT_EQ(entries(parent), std::vector<std::string>{name});
+}
+
 TEST(StagedDirectoryTest, RefusesAMissingParentAndNamelessTargets) {
   const TempDir parent;
-  EXPECT_THAT(StagedDirectory::create(parent.file("no/m.wpack"), std::nullopt),
+  EXPECT_THAT(StagedDirectory::create(parent.file("no/m.wpack"), kMarker, ExistingTarget::kRefuse),
               Fails(ErrorCode::kIo, "open directory failed"));
-  EXPECT_THAT(StagedDirectory::create("/", std::nullopt),
+  EXPECT_THAT(StagedDirectory::create("/", kMarker, ExistingTarget::kRefuse),
               Fails(ErrorCode::kInvalidArgument, "names no new directory"));
 }
 

@@ -29,6 +29,7 @@ void print_report_json(const UnpackCommand& command, const UnpackReport& report,
   json["tensor_count"] = report.tensor_count;
   json["tensor_bytes"] = report.tensor_bytes;
   json["file_bytes"] = report.file_bytes;
+  json["swept"] = report.swept;
   json["seconds"] = seconds;
   json["bytes_per_second"] = bytes_per_second(report.tensor_bytes, seconds);
   json["peak_rss_bytes"] = process_usage().peak_rss_bytes;
@@ -51,6 +52,7 @@ Status run_unpack(UnpackCommand& command, Output& out) {
     out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
                           human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
                           human_duration(seconds), human_rate(report.tensor_bytes, seconds)));
+    print_swept(report.swept, out);
   }
   return {};
 }

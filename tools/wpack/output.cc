@@ -9,6 +9,8 @@
 #include <csignal>
 #include <system_error>
 
+#include "wpack/text.h"
+
 namespace wpack::cli {
 namespace {
 
@@ -107,6 +109,12 @@ Status Output::flush() {
   const bool full = error_ == ENOSPC || error_ == EDQUOT || error_ == EFBIG;
   return Error(full ? ErrorCode::kLimit : ErrorCode::kIo, error_,
                fmt::format("write to stdout: {}", std::generic_category().message(error_)));
+}
+
+void print_swept(const std::vector<std::string>& names, Output& out) {
+  for (const std::string& name : names) {
+    out.print(fmt::format("removed what an earlier run had left: {}\n", escape_name(name)));
+  }
 }
 
 void prepare_standard_streams() {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wpack/error.h"
 
@@ -60,6 +61,9 @@ class JsonRows {
   std::string_view separator_ = "\n";
   std::string_view list_separator_;
 };
+
+// Prints the names of what dead runs had left and this one removed.
+void print_swept(const std::vector<std::string>& names, Output& out);
 
 // Opens /dev/null in place of standard streams that are closed, so that no file of a container
 // can take their numbers; and makes writing to a closed pipe or past a file size limit an error

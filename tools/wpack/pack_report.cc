@@ -135,9 +135,7 @@ void print_report_text(const PackCommand& command, const SourceDescription& sour
                         human_rate(report.payload_bytes, seconds), human_size(report.shared_bytes),
                         human_size(process_usage().peak_rss_bytes)));
   print_left_out(command, source, report.excluded_count, out);
-  for (const std::string& name : report.swept) {
-    out.print(fmt::format("removed what an interrupted run had left: {}\n", escape_name(name)));
-  }
+  print_swept(report.swept, out);
 }
 
 void print_report_json(const PackCommand& command, const SourceDescription& source,
