@@ -104,6 +104,9 @@ int StagedDirectory::rename_without_replacing() const {
 
 Status StagedDirectory::replace() {
   WPACK_TRY(check_target());
+  // Under its temporary name the old directory must not look like a leaving until it may go.
+  const UniqueFd old = open_entry(parent_, target_name_);
+  (void)try_lock(old.get(), LockKind::kExclusive);
   if (::renameat2(parent_.get(), staging_name_.c_str(), parent_.get(), target_name_.c_str(),
                   RENAME_EXCHANGE) != 0) {
     const int error = errno;
@@ -113,8 +116,10 @@ Status StagedDirectory::replace() {
                              "two names",
                              label_));
   }
-  remove_directory(parent_, std::exchange(staging_name_, {}));
-  return sync_directory(parent_, label_);
+  const std::string old_name = std::exchange(staging_name_, {});
+  WPACK_TRY(sync_directory(parent_, label_));
+  remove_directory(parent_, old_name);
+  return {};
 }
 
 }  // namespace wpack::os

@@ -5,9 +5,9 @@
 //  2. A new, locked directory is created under a temporary name.
 //  3. The files are written and fsynced by the caller.
 //  4. publish() fsyncs the directory, renames it to NAME with RENAME_NOREPLACE, or exchanges the
-//     two names atomically with RENAME_EXCHANGE and then removes the old directory, and fsyncs
-//     the parent.
-//  5. Without publish(), the destructor removes the directory and everything in it.
+//     two names atomically with RENAME_EXCHANGE, and fsyncs the parent.
+//  5. Only then is a replaced directory removed, since a crash might have undone the exchange.
+//  6. Without publish(), the destructor removes the directory and everything in it.
 #pragma once
 
 #include <string>
