@@ -218,7 +218,8 @@ class WPACK_EXPORT Layer {
 class WPACK_EXPORT Container {
  public:
   // Opens the directory `path`: reads and validates the index, opens up to 16 shards, reads no
-  // payload (unless options.verify is kFull).
+  // payload (unless options.verify is kFull). A container that is replaced (PackOptions::replace)
+  // stays as it was opened: if it has more shards, its files are kept until the last handle goes.
   // Errors: kIo (missing or unreadable file, a link or special file inside the container),
   // kIntegrity (a size, hash or UUID does not match), kBadInput (invalid structure, newer format),
   // kLimit (index larger than allowed), kInvalidArgument (options).

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,9 @@ struct PackReport {
   std::uint64_t container_bytes = 0;  // all files
   std::uint64_t excluded_count = 0;
   std::vector<std::string> swept;  // leavings of earlier runs that were removed
+  // What is left of a replaced container, beside the new one: all of it while programs that opened
+  // it may still open its shards. A later pack() to the same path sweeps it.
+  std::optional<std::string> kept;
 };
 
 // Writes `source` as the container `path` (a directory that must not exist, unless
@@ -93,7 +97,7 @@ struct PackReport {
 // read-only), kLimit (disk full, quota), kUnsupportedHost (replacing where the file system cannot
 // exchange two names), kCancelled. On any error nothing is left behind, with one exception: when
 // nothing but the fsync of the parent directory failed, the container is complete under its name,
-// and a power cut may undo that.
+// a replaced one is kept beside it, and a power cut may undo the change.
 [[nodiscard]] WPACK_EXPORT Result<PackReport> pack(TensorSource& source, const std::string& path,
                                                    const PackOptions& options = {});
 

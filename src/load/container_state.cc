@@ -42,7 +42,13 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
 
 Status ContainerState::start() {
   WPACK_TRY(shards_.open_first());
-  if (options_.verify != VerifyPolicy::kFull) return {};
+  if (options_.verify == VerifyPolicy::kFull) WPACK_TRY(check_everything());
+  // What is open needs no name any more, so the disk space of a replaced container may come back.
+  if (shards_.all_opened()) index_.hold = {};
+  return {};
+}
+
+Status ContainerState::check_everything() {
   const ProgressCallback no_progress;  // outlives the scan, which refers to it
   load::ContainerScan scan(index_, no_progress, 1);
   WPACK_TRY(scan.run());

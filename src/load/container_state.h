@@ -29,7 +29,8 @@ class ContainerState {
   ContainerState(const ContainerState&) = delete;
   ContainerState& operator=(const ContainerState&) = delete;
 
-  // Opens the first shards, and checks everything where the policy is kFull.
+  // Opens the first shards, and checks everything where the policy is kFull. Called once, before
+  // anything else.
   [[nodiscard]] Status start();
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -57,11 +58,12 @@ class ContainerState {
       const format::AttachmentRow& attachment);
 
  private:
+  [[nodiscard]] Status check_everything();
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 
   const std::string path_;
-  const load::OpenedIndex index_;
+  load::OpenedIndex index_;  // constant after start()
   const OpenOptions options_;
   const load::Engines engines_;
   load::AccessCounters counters_;

@@ -17,6 +17,7 @@ namespace wpack::load {
 namespace {
 
 constexpr std::uint64_t kMaxCopiedBytes = std::uint64_t{4} << 20;
+constexpr int kMaxAttempts = 8;  // at a container that is replaced again and again
 
 struct OwnedBytes {
   Bytes bytes;
@@ -62,6 +63,25 @@ Result<os::UniqueFd> open_container_directory(const std::string& path) {
   return directory;
 }
 
+struct HeldIndex {
+  os::UniqueFd directory;
+  os::File file;
+};
+
+// Between two of these calls the container may be replaced, and the old one removed. Once the lock
+// is held and the path still leads here, it is not removed any more. Where there are no locks, a
+// container of more shards than are opened first cannot be replaced under its readers.
+Result<HeldIndex> open_held(const std::string& path, const std::string& index_label) {
+  for (int attempt = 1;; ++attempt) {
+    WPACK_ASSIGN(os::UniqueFd directory, open_container_directory(path));
+    auto file = os::File::open_read_at(directory, format::kIndexFileName, index_label);
+    if (file) (void)os::try_lock(file->fd(), os::LockKind::kShared);
+    if (!os::leads_to(path, directory) && attempt < kMaxAttempts) continue;
+    if (!file) return std::move(file).error();
+    return HeldIndex{std::move(directory), *std::move(file)};
+  }
+}
+
 }  // namespace
 
 std::string OpenedIndex::shard_label(std::uint32_t shard) const {
@@ -74,20 +94,19 @@ Result<OpenedIndex> open_index(const std::string& path, std::uint64_t max_bytes)
                  fmt::format("max_index_bytes of {} is more than the format's {}", max_bytes,
                              format::kMaxIndexSize));
   }
-  WPACK_ASSIGN(os::UniqueFd directory, open_container_directory(path));
   std::string label = escape_name(path);
   const std::string index_label = fmt::format("{}/{}", label, format::kIndexFileName);
-  WPACK_ASSIGN(const os::File file,
-               os::File::open_read_at(directory, format::kIndexFileName, index_label));
-  WPACK_ASSIGN(const std::uint64_t size, file.size());
+  WPACK_ASSIGN(HeldIndex held, open_held(path, index_label));
+  WPACK_ASSIGN(const std::uint64_t size, held.file.size());
   if (size > format::kEnvelopeSize + base::align_up(max_bytes, base::kPageSize))
-    return large_file(file, size, max_bytes);
-  WPACK_ASSIGN(OwnedBytes owned, load_file(file, size));
+    return large_file(held.file, size, max_bytes);
+  WPACK_ASSIGN(OwnedBytes owned, load_file(held.file, size));
   auto parsed = format::parse_index_file(owned.bytes, std::move(owned.owner));
   if (!parsed) return std::move(parsed).error().in(index_label);
   if (parsed->flatbuffer.size() > max_bytes)
     return too_large(index_label, parsed->flatbuffer.size(), max_bytes);
-  return OpenedIndex{std::move(directory), std::move(label), *std::move(parsed)};
+  return OpenedIndex{std::move(held.directory), std::move(label), *std::move(parsed),
+                     std::move(held.file)};
 }
 
 }  // namespace wpack::load

@@ -37,6 +37,8 @@ Status ShardSet::open_first() {
   return {};
 }
 
+bool ShardSet::all_opened() const noexcept { return slots_.size() <= kShardsOpenedFirst; }
+
 Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
   if (number >= slots_.size()) {
     return Error(ErrorCode::kIntegrity,

@@ -38,6 +38,8 @@ class ShardSet {
   // Opens up to 16 shards, without checking them, so that replacing the container does not take
   // them away. Errors: kIo, kBadInput.
   [[nodiscard]] Status open_first();
+  // True if these were all that there are.
+  [[nodiscard]] bool all_opened() const noexcept;
 
   // Returns shard `number`; the first use opens, checks and maps it. A failure is not remembered.
   // Errors: kIo, kBadInput, kIntegrity, kUnsupportedHost (it must be mapped, and cannot).

@@ -183,6 +183,13 @@ void File::advise_dont_need(std::uint64_t offset, std::uint64_t size) const noex
 
 namespace {
 
+bool is_same(int directory, const std::string& name, int flags, int fd) noexcept {
+  struct stat by_name {};
+  struct stat by_fd {};
+  return ::fstatat(directory, name.c_str(), &by_name, flags) == 0 && ::fstat(fd, &by_fd) == 0 &&
+         by_name.st_ino == by_fd.st_ino && by_name.st_dev == by_fd.st_dev;
+}
+
 Result<UniqueFd> open_directory_from(int directory, const std::string& name, int flags) {
   UniqueFd fd(retry_interrupted([&] {
     return ::openat(directory, name.c_str(), flags | O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -207,12 +214,12 @@ Status sync_directory(const UniqueFd& directory, const std::string& label) {
   return os_error(errno, "fsync of the directory", label);
 }
 
+bool leads_to(const std::string& path, const UniqueFd& fd) noexcept {
+  return is_same(AT_FDCWD, path, 0, fd.get());
+}
+
 bool is_entry(const UniqueFd& directory, const std::string& name, int fd) noexcept {
-  struct stat by_name {};
-  struct stat by_fd {};
-  return ::fstatat(directory.get(), name.c_str(), &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
-         ::fstat(fd, &by_fd) == 0 && by_name.st_ino == by_fd.st_ino &&
-         by_name.st_dev == by_fd.st_dev;
+  return is_same(directory.get(), name, AT_SYMLINK_NOFOLLOW, fd);
 }
 
 int try_lock(int fd, LockKind kind) noexcept {

@@ -91,6 +91,8 @@ class File {
 // systems that cannot sync a directory are left alone.
 [[nodiscard]] Status sync_directory(const UniqueFd& directory, const std::string& label);
 
+// True if `path` (links are followed) leads to what is open as `fd`.
+[[nodiscard]] bool leads_to(const std::string& path, const UniqueFd& fd) noexcept;
 // True if the entry `name` of `directory` (a link is not followed) is what is open as `fd`.
 [[nodiscard]] bool is_entry(const UniqueFd& directory, const std::string& name, int fd) noexcept;
 

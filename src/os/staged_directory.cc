@@ -44,7 +44,7 @@ Result<StagedDirectory> StagedDirectory::create(const std::string& target, std::
   }
   WPACK_ASSIGN(staged.parent_, open_directory(staged.parent_path_));
   WPACK_TRY(staged.check_target());
-  staged.swept_ = sweep_directories(staged.parent_, staged.target_name_);
+  staged.swept_ = sweep_directories(staged.parent_, staged.target_name_, staged.marker_);
   WPACK_ASSIGN(Temporary<UniqueFd> temporary,
                create_temporary_directory(staged.parent_, staged.target_name_, staged.label_));
   staged.directory_ = std::move(temporary.handle);
@@ -61,10 +61,11 @@ StagedDirectory::StagedDirectory(StagedDirectory&& other) noexcept
       label_(std::move(other.label_)),
       marker_(std::move(other.marker_)),
       existing_(other.existing_),
-      swept_(std::move(other.swept_)) {}
+      swept_(std::move(other.swept_)),
+      kept_(std::move(other.kept_)) {}
 
 StagedDirectory::~StagedDirectory() {
-  if (!staging_name_.empty()) remove_directory(parent_, staging_name_);
+  if (!staging_name_.empty()) (void)remove_directory(parent_, staging_name_, marker_);
 }
 
 Status StagedDirectory::check_target() const {
@@ -116,9 +117,9 @@ Status StagedDirectory::replace() {
                              "two names",
                              label_));
   }
-  const std::string old_name = std::exchange(staging_name_, {});
+  kept_ = std::exchange(staging_name_, {});
   WPACK_TRY(sync_directory(parent_, label_));
-  remove_directory(parent_, old_name);
+  if (remove_directory(parent_, *kept_, marker_)) kept_.reset();
   return {};
 }
 

@@ -6,10 +6,13 @@
 //  3. The files are written and fsynced by the caller.
 //  4. publish() fsyncs the directory, renames it to NAME with RENAME_NOREPLACE, or exchanges the
 //     two names atomically with RENAME_EXCHANGE, and fsyncs the parent.
-//  5. Only then is a replaced directory removed, since a crash might have undone the exchange.
+//  5. Only then is a replaced directory removed, since a crash might have undone the exchange. It
+//     stays under the temporary name while a reader holds a lock on its marker, the file that
+//     every directory of its kind has, and is swept by a later writer.
 //  6. Without publish(), the destructor removes the directory and everything in it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,9 +44,12 @@ class StagedDirectory {
   // Names of the leavings that create() removed.
   [[nodiscard]] const std::vector<std::string>& swept() const noexcept { return swept_; }
 
+  // Name under which publish() left the replaced directory, or what could not be removed of it.
+  [[nodiscard]] const std::optional<std::string>& kept() const noexcept { return kept_; }
+
   // Errors: kIo (the target exists by now), kUnsupportedHost (the file system cannot exchange two
   // names); nothing is published then. Once the rename is done the target is published, and only
-  // the fsync of the parent can still fail.
+  // the fsync of the parent can still fail; a replaced directory is kept then.
   [[nodiscard]] Status publish();
 
  private:
@@ -61,6 +67,7 @@ class StagedDirectory {
   std::string marker_;
   ExistingTarget existing_ = ExistingTarget::kRefuse;
   std::vector<std::string> swept_;
+  std::optional<std::string> kept_;
 };
 
 }  // namespace wpack::os

@@ -142,12 +142,22 @@ std::vector<std::string> sweep_files(const UniqueFd& parent, const std::string& 
   });
 }
 
-std::vector<std::string> sweep_directories(const UniqueFd& parent, const std::string& target) {
-  return sweep(parent, target, O_DIRECTORY,
-               [&](const std::string& name, int /*fd*/) { return remove_directory(parent, name); });
+std::vector<std::string> sweep_directories(const UniqueFd& parent, const std::string& target,
+                                           const std::string& marker) {
+  return sweep(parent, target, O_DIRECTORY, [&](const std::string& name, int /*fd*/) {
+    return remove_directory(parent, name, marker);
+  });
 }
 
-bool remove_directory(const UniqueFd& parent, const std::string& name) {
+bool remove_directory(const UniqueFd& parent, const std::string& name, const std::string& marker) {
+  const UniqueFd directory(
+      ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory.valid()) return is_absent(parent, name);
+  const UniqueFd guard(
+      ::openat(directory.get(), marker.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (guard.valid() && try_lock(guard.get(), LockKind::kExclusive) == EWOULDBLOCK) return false;
+  // First, so that a reader that is just opening the directory finds it gone, not incomplete.
+  (void)::unlinkat(directory.get(), marker.c_str(), 0);
   remove_tree(parent, name);
   return is_absent(parent, name);
 }

@@ -44,12 +44,15 @@ struct Temporary {
 // Removes what dead writers of the file `target` left in `parent`, and returns its names.
 [[nodiscard]] std::vector<std::string> sweep_files(const UniqueFd& parent,
                                                    const std::string& target);
-// The same for a directory.
+// The same for a directory; spares those that remove_directory() spares.
 [[nodiscard]] std::vector<std::string> sweep_directories(const UniqueFd& parent,
-                                                         const std::string& target);
+                                                         const std::string& target,
+                                                         const std::string& marker);
 
-// Removes the directory `name` of `parent` and everything in it, following no link. Returns false
-// if any of it is still there.
-bool remove_directory(const UniqueFd& parent, const std::string& name);
+// Removes the directory `name` of `parent` and everything in it, following no link, unless
+// somebody holds a lock on its file `marker`: readers of a complete directory do, as long as they
+// may open more of its files. Returns false if any of it is still there.
+[[nodiscard]] bool remove_directory(const UniqueFd& parent, const std::string& name,
+                                    const std::string& marker);
 
 }  // namespace wpack::os

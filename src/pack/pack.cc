@@ -127,6 +127,7 @@ Result<PackReport> pack(TensorSource& source, const std::string& path, const Pac
 
   report.shared_bytes = shared_bytes;
   report.swept = staged.swept();
+  report.kept = staged.kept();
   return report;
 }
 

@@ -132,6 +132,35 @@ TEST(StagedDirectoryTest, SparesWhatOnlyLooksLikeALeaving) {
   EXPECT_EQ(entries(parent), before);
 }
 
+TEST(StagedDirectoryTest, KeepsAReplacedDirectoryWhileAReaderHoldsItsMarker) {
+  const TempDir parent;
+  std::filesystem::create_directory(parent.path() / "m.wpack");
+  (void)parent.write("m.wpack/index.wpi", "old");
+  (void)parent.write("m.wpack/00000.wps", "old");
+  const auto replace = [&]() -> Result<StagedDirectory> {
+    WPACK_ASSIGN(StagedDirectory staged, StagedDirectory::create(parent.file("m.wpack"), kMarker,
+                                                                 ExistingTarget::kReplace));
+    put(staged, kMarker, "new");
+    WPACK_TRY(staged.publish());
+    return staged;
+  };
+  std::optional<std::string> kept;
+  {
+    ASSERT_OK_AND_ASSIGN(const File reader, File::open_read(parent.file("m.wpack/index.wpi")));
+    ASSERT_EQ(try_lock(reader.fd(), LockKind::kShared), 0);
+    ASSERT_OK_AND_ASSIGN(const StagedDirectory first, replace());
+    kept = first.kept();
+    ASSERT_TRUE(kept);
+    ASSERT_OK_AND_ASSIGN(const StagedDirectory second, replace());
+    EXPECT_TRUE(second.swept().empty());
+    EXPECT_FALSE(second.kept());
+    EXPECT_EQ(testing::read_file(parent.path() / *kept / "00000.wps"), "old");
+  }
+  ASSERT_OK_AND_ASSIGN(const StagedDirectory third, replace());
+  EXPECT_EQ(third.swept(), std::vector<std::string>{*kept});
+  EXPECT_EQ(entries(parent), std::vector<std::string>{"m.wpack"});
+}
+
 TEST(StagedDirectoryTest, TakesNamesOfTheLargestSize) {
   const TempDir parent;
   const std::string name(255, 'n');

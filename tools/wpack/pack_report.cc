@@ -136,6 +136,11 @@ void print_report_text(const PackCommand& command, const SourceDescription& sour
                         human_size(process_usage().peak_rss_bytes)));
   print_left_out(command, source, report.excluded_count, out);
   print_swept(report.swept, out);
+  if (!report.kept) return;
+  out.print(
+      fmt::format("kept what is left of the replaced container, for programs that still have it "
+                  "open: {}; a later run removes it\n",
+                  escape_name(*report.kept)));
 }
 
 void print_report_json(const PackCommand& command, const SourceDescription& source,
@@ -157,6 +162,7 @@ void print_report_json(const PackCommand& command, const SourceDescription& sour
   json["dropped"] = source.dropped_leaves;
   json["warnings"] = source.warnings;
   json["swept"] = report.swept;
+  json["kept"] = report.kept ? Json(*report.kept) : Json(nullptr);
   json["seconds"] = seconds;
   json["bytes_per_second"] = bytes_per_second(report.payload_bytes, seconds);
   json["peak_rss_bytes"] = process_usage().peak_rss_bytes;
