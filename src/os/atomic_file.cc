@@ -61,7 +61,9 @@ int rename_replacing(const UniqueFd& directory, const std::string& from, const s
 int rename_by_linking(const UniqueFd& directory, const std::string& from,
                       const std::string& to) noexcept {
   if (::linkat(directory.get(), from.c_str(), directory.get(), to.c_str(), 0) != 0) return errno;
-  return ::unlinkat(directory.get(), from.c_str(), 0) == 0 ? 0 : errno;
+  // The file has its name now. A second one that cannot be removed is swept like any leaving.
+  (void)::unlinkat(directory.get(), from.c_str(), 0);
+  return 0;
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
