@@ -70,6 +70,39 @@ TEST(FileTest, CreatesWritesTruncatesAndSyncs) {
   EXPECT_THAT(File::create_at(fd, "new", "new"), Fails(ErrorCode::kIo, "File exists"));
 }
 
+TEST(FileTest, KnowsWhetherANameStillLeadsToWhatIsOpen) {
+  const TempDir directory;
+  std::filesystem::create_directory(directory.path() / "d");
+  std::filesystem::create_directory_symlink("d", directory.path() / "link");
+  ASSERT_OK_AND_ASSIGN(const UniqueFd parent, open_directory(directory.path().string()));
+  ASSERT_OK_AND_ASSIGN(const UniqueFd opened, open_directory(directory.file("link")));
+  EXPECT_TRUE(leads_to(directory.file("d"), opened));
+  EXPECT_TRUE(leads_to(directory.file("link"), opened));
+  EXPECT_TRUE(is_entry(parent, "d", opened.get()));
+  EXPECT_FALSE(is_entry(parent, "link", opened.get()));
+  std::filesystem::rename(directory.path() / "d", directory.path() / "old");
+  EXPECT_FALSE(leads_to(directory.file("d"), opened));
+  std::filesystem::create_directory(directory.path() / "d");
+  EXPECT_FALSE(leads_to(directory.file("d"), opened));
+  EXPECT_FALSE(is_entry(parent, "d", opened.get()));
+}
+
+TEST(FileTest, SharesALockOrHasItAlone) {
+  const TempDir directory;
+  const std::string path = directory.write("data", "x");
+  ASSERT_OK_AND_ASSIGN(const File one, File::open_read(path));
+  ASSERT_OK_AND_ASSIGN(const File two, File::open_read(path));
+  {
+    ASSERT_OK_AND_ASSIGN(const File three, File::open_read(path));
+    EXPECT_EQ(try_lock(one.fd(), LockKind::kShared), 0);
+    EXPECT_EQ(try_lock(three.fd(), LockKind::kShared), 0);
+    EXPECT_EQ(try_lock(two.fd(), LockKind::kExclusive), EWOULDBLOCK);
+  }
+  EXPECT_EQ(try_lock(one.fd(), LockKind::kExclusive), 0);
+  EXPECT_EQ(try_lock(two.fd(), LockKind::kShared), EWOULDBLOCK);
+  EXPECT_EQ(try_lock(-1, LockKind::kShared), EBADF);
+}
+
 TEST(FileTest, NoticesThatAFileChanged) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(const File file, File::open_read(directory.write("data", "0123456789")));
