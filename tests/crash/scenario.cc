@@ -1,0 +1,174 @@
+#include "crash/scenario.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "cli/sources.h"
+
+namespace wpack::crash {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMark = ".wpack-tmp-";
+
+// Two layers that fill a shard each.
+std::string model(std::uint32_t version) {
+  std::vector<cli::TensorSpec> tensors;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    tensors.push_back({fmt::format("model.layers.{}.weight", i),
+                       "U8",
+                       {40'000},
+                       cli::noise(40'000, 10 * version + i)});
+  }
+  return cli::safetensors_file(tensors);
+}
+
+cli::Arguments pack_arguments(const std::string& source, const std::string& target) {
+  return {"pack", source, "-o", target, "--shard-size", "65536"};
+}
+
+void run_or_fail(const cli::Arguments& arguments) {
+  const cli::Outcome outcome = cli::run(arguments);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+}
+
+}  // namespace
+
+std::string name_of(RunKind kind) {
+  constexpr const char* kNames[] = {"Pack", "PackWithForce", "Unpack", "UnpackWithForce"};
+  return kNames[static_cast<int>(kind)];
+}
+
+Scenario::Scenario(RunKind kind)
+    : kind_(kind),
+      sources_(fs::canonical(directory_.path()) / "sources"),
+      folder_(fs::canonical(directory_.path()) / "target"),
+      target_(folder_ + (packs() ? "/out.wpack" : "/out.safetensors")) {
+  fs::create_directory(sources_);
+  fs::create_directory(folder_);
+  const std::string source = directory_.write("sources/new.safetensors", model(2));
+  const std::string old_source = directory_.write("old.safetensors", model(1));
+  if (packs() && replaces()) run_or_fail(pack_arguments(old_source, target_));
+  if (!packs()) {
+    run_or_fail(pack_arguments(source, sources_ + "/new.wpack"));
+    fs::remove(source);
+    if (replaces()) fs::rename(old_source, target_);
+  }
+  before_ = cli::tree(folder_);
+  run_or_fail(arguments());
+  after_ = cli::tree(folder_);
+  if (packs()) run_or_fail({"verify", target_});
+  reset();
+}
+
+cli::Arguments Scenario::arguments(bool force) const {
+  cli::Arguments words = packs() ? pack_arguments(sources_ + "/new.safetensors", target_)
+                                 : cli::Arguments{"unpack", sources_ + "/new.wpack", "-o", target_};
+  if (force) words.emplace_back("--force");
+  return words;
+}
+
+void Scenario::reset(const std::string& spare) const {
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().filename() != spare) fs::remove_all(entry.path());
+  }
+  write_tree(before_, folder_);
+}
+
+std::vector<std::string> Scenario::leavings() const {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename();
+    if (name.find(kMark) != std::string::npos) names.push_back(name);
+  }
+  return names;
+}
+
+std::string Scenario::without_digits(const std::string& path) const {
+  static const std::regex digits("wpack-tmp-[0-9a-f]{16}");
+  const std::string inside = path.starts_with(folder_) ? path.substr(folder_.size()) : path;
+  return std::regex_replace(inside, digits, "wpack-tmp-x");
+}
+
+Tree below(const Tree& tree, const std::string& name) {
+  Tree part;
+  for (const auto& [path, contents] : tree) {
+    if (path == name || path.starts_with(name + "/")) part.emplace(path, contents);
+  }
+  return part;
+}
+
+Tree without(const Tree& tree, const std::string& name) {
+  Tree rest = tree;
+  for (const auto& [path, contents] : below(tree, name)) rest.erase(path);
+  return rest;
+}
+
+std::string describe(const Tree& tree) {
+  std::string text;
+  for (const auto& [path, contents] : tree) {
+    const auto hash = std::hash<std::string>()(contents);
+    text += contents == "<directory>" ? fmt::format("{}/\n", path)
+                                      : fmt::format("{}: {} bytes, {:08x}\n", path, contents.size(),
+                                                    static_cast<std::uint32_t>(hash));
+  }
+  return text;
+}
+
+void write_tree(const Tree& tree, const std::string& folder) {
+  for (const auto& [path, contents] : tree) {  // a directory comes before what is in it
+    const fs::path place = fs::path(folder) / path;
+    if (contents == "<directory>") {
+      fs::create_directory(place);
+    } else {
+      std::ofstream(place, std::ios::binary) << contents;
+    }
+  }
+}
+
+std::string file_system_of(const std::string& path) {
+  struct statfs status {};
+  if (::statfs(path.c_str(), &status) != 0) return "unknown";
+  switch (static_cast<unsigned long>(status.f_type)) {
+    case EXT4_SUPER_MAGIC:
+      return "ext4";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlay";
+    case XFS_SUPER_MAGIC:
+      return "xfs";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    default:
+      return fmt::format("type {:#x}", status.f_type);
+  }
+}
+
+bool can_exchange_names(const std::string& folder) {
+  const std::string one = folder + "/exchange-1";
+  const std::string two = folder + "/exchange-2";
+  fs::create_directory(one);
+  fs::create_directory(two);
+  const bool can = ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, two.c_str(), RENAME_EXCHANGE) == 0;
+  fs::remove(one);
+  fs::remove(two);
+  return can;
+}
+
+std::string signature(const Scenario& scenario, const SystemCall& call) {
+  return fmt::format("{} {} {}", call.name, scenario.without_digits(call.path),
+                     scenario.without_digits(call.second_path));
+}
+
+}  // namespace wpack::crash
