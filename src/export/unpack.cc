@@ -124,8 +124,8 @@ Result<UnpackReport> unpack(const Container& container, const std::string& path,
   WPACK_ASSIGN(const UnpackFormat format, choose_format(path, options.format));
   WPACK_ASSIGN(const Container source, reopen_verifying(container, options.max_index_bytes));
   WPACK_ASSIGN(os::AtomicFile target,
-               os::AtomicFile::create(
-                   path, options.replace ? os::ExistingTarget::kReplace : os::ExistingTarget::kRefuse));
+               os::AtomicFile::create(path, options.replace ? os::ExistingTarget::kReplace
+                                                            : os::ExistingTarget::kRefuse));
   const std::vector<ExportTensor> tensors = exporting::find_tied_tensors(list_tensors(source));
   const std::vector<MetadataEntry> metadata = source.metadata();
   auto sink = make_sink(format, target.file(), path, {.tensors = tensors, .metadata = metadata});
