@@ -57,8 +57,8 @@ class AtomicFile {
 };
 
 // Gives the file `from` of `directory` the name `to` there, which must not exist, by linkat() and
-// unlinkat(): step 4 on file systems without RENAME_NOREPLACE. Returns errno, or 0 once the file has
-// the name: an old one that cannot be removed is left to the next sweep.
+// unlinkat(): step 4 on file systems without RENAME_NOREPLACE. Returns errno, or 0 once the file
+// has the name: an old one that cannot be removed is left to the next sweep.
 [[nodiscard]] int rename_by_linking(const UniqueFd& directory, const std::string& from,
                                     const std::string& to) noexcept;
 
