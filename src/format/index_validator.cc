@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/checked_math.h"
+#include "base/file_name.h"
 #include "base/utf8.h"
 #include "wpack/container.h"
 #include "wpack/text.h"
@@ -21,14 +22,6 @@ Status within_limit(std::string_view what, std::uint64_t count, std::uint64_t li
   if (count <= limit) return {};
   return Error(ErrorCode::kLimit,
                fmt::format("index: {} {}, the format allows {}", count, what, limit));
-}
-
-bool is_attachment_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  return name.front() != '.' && std::ranges::all_of(name, allowed);
 }
 
 }  // namespace
@@ -325,7 +318,7 @@ Status IndexValidator::check_attachments() {
                     kMaxAttachmentNameSize);
     const std::string_view name = index_.name_of(attachment);
     const bool in_order = i == 0 || previous < name;
-    if (!is_attachment_name(name) || !in_order)
+    if (!base::is_attachment_name(name) || !in_order)
       return broken("attachment '{}' has a bad name or place", escape_name(name));
     if (attachment.flags != 0 || attachment.reserved != 0)
       return broken("attachment {} sets reserved fields", i);

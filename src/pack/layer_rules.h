@@ -2,7 +2,6 @@
 // used. Pure functions of the name.
 #pragma once
 
-#include <compare>
 #include <string_view>
 #include <vector>
 
@@ -41,9 +40,5 @@ enum class LayerStage {
 };
 
 [[nodiscard]] LayerStage stage_of_layer(std::string_view layer) noexcept;
-
-// Compares runs of digits by value and everything else by bytes: "h.2" before "h.10". Total:
-// names that differ never compare equal.
-[[nodiscard]] std::strong_ordering natural_compare(std::string_view a, std::string_view b) noexcept;
 
 }  // namespace wpack::packing

@@ -7,6 +7,8 @@
 #include <unordered_map>
 
 #include "base/utf8.h"
+#include "base/file_name.h"
+#include "base/natural_order.h"
 #include "format/limits.h"
 #include "pack/layer_rules.h"
 #include "pack/name_pattern.h"
@@ -127,11 +129,11 @@ void order_by_names(const SourceDescription& source, std::vector<LayerGroup>& gr
   std::ranges::sort(groups, [](const LayerGroup& a, const LayerGroup& b) {
     const LayerStage x = stage_of_layer(a.name);
     const LayerStage y = stage_of_layer(b.name);
-    return x != y ? x < y : natural_compare(a.name, b.name) < 0;
+    return x != y ? x < y : base::natural_compare(a.name, b.name) < 0;
   });
   for (LayerGroup& group : groups) {
     std::ranges::sort(group.tensors, [&](std::uint64_t a, std::uint64_t b) {
-      return natural_compare(source.tensors[a].name, source.tensors[b].name) < 0;
+      return base::natural_compare(source.tensors[a].name, source.tensors[b].name) < 0;
     });
   }
 }
