@@ -106,6 +106,13 @@ struct ShardInfo {
   std::uint64_t file_size = 0;  // bytes
 };
 
+// One attachment, as the index describes it. The view stays valid while any handle to the container
+// lives.
+struct AttachmentInfo {
+  std::string_view name;   // 1 to 255 bytes of A-Z a-z 0-9 . _ - and not starting with a dot
+  std::uint64_t size = 0;  // bytes
+};
+
 // Facts about a whole container.
 struct ContainerInfo {
   std::string path;  // as given to open
@@ -253,10 +260,16 @@ class WPACK_EXPORT Container {
   // Returns all layers in the order of use.
   [[nodiscard]] std::vector<Layer> layers() const;
 
-  // Names of the attachments (files that travelled with the source).
-  [[nodiscard]] std::vector<std::string> attachments() const;
-  // Returns the bytes of an attachment, always verified. Errors: kNotFound, kIo, kIntegrity.
+  // Returns the attachments (small files that travelled with the source), ascending by name.
+  [[nodiscard]] std::vector<AttachmentInfo> attachments() const;
+  // Returns all bytes of an attachment, always verified. Errors: kNotFound, kIo, kIntegrity,
+  // kBadInput (a codec that this version does not know).
   [[nodiscard]] Result<std::vector<std::byte>> attachment(std::string_view name) const;
+  // Fills `out` with the bytes [offset, offset + out.size()) of an attachment, always verified:
+  // whole chunks are read and checked, so pieces of a few MiB from front to back cost least.
+  // Errors: those above, and kInvalidArgument (the range does not lie in the attachment).
+  [[nodiscard]] Status read_attachment(std::string_view name, std::uint64_t offset,
+                                       MutableBytes out) const;
 
  private:
   friend struct HandleFactory;

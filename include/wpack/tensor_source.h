@@ -64,10 +64,10 @@ struct SourceFile {
   std::uint64_t digest_low = 0;
 };
 
-// A small blob that is stored beside the tensors, such as the header of the source file.
+// A small file that is stored beside the tensors, such as a tokenizer.
 struct SourceAttachment {
-  std::string name;  // 1 to 255 bytes of A-Z a-z 0-9 . _ - and not starting with a dot
-  std::vector<std::byte> bytes;
+  std::string name;  // 1 to 255 bytes of A-Z a-z 0-9 . _ - and not starting with a dot; unique
+  std::uint64_t size = 0;  // bytes
 };
 
 // What order the tensors of a description stand in.
@@ -110,6 +110,11 @@ class WPACK_EXPORT TensorSource {
   // Checks what only a complete reading can show: checksums of bytes that no tensor covered, and
   // that the source's files did not change since they were opened (kIo if they did). Called once,
   // after the last read and before a container is published.
+  // Fills `out` with the bytes [offset, offset + out.size()) of attachment `index`. The range lies
+  // inside it. Only sources that describe attachments need it. Errors: as read().
+  [[nodiscard]] virtual Status read_attachment(std::size_t index, std::uint64_t offset,
+                                               MutableBytes out);
+
   [[nodiscard]] virtual Status finish() = 0;
 };
 

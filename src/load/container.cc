@@ -17,6 +17,16 @@ Error not_found(const ContainerState& state, std::string_view kind, std::string_
           fmt::format("{}: has no {} '{}'", state.opened_index().label, kind, escape_name(name))};
 }
 
+std::optional<format::AttachmentRow> find_attachment(const ContainerState& state,
+                                                     std::string_view name) {
+  const format::Index& index = state.index();
+  for (std::uint32_t i = 0; i < index.attachments().size(); ++i) {
+    const format::AttachmentRow row = index.attachments()[i];
+    if (index.name_of(row) == name) return row;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 ContainerInfo Container::info() const {
@@ -121,21 +131,28 @@ std::vector<Layer> Container::layers() const {
   return layers;
 }
 
-std::vector<std::string> Container::attachments() const {
-  std::vector<std::string> names;
-  const format::Index& index = state_->index();
-  for (std::uint32_t i = 0; i < index.attachments().size(); ++i)
-    names.emplace_back(index.name_of(index.attachments()[i]));
-  return names;
+std::vector<AttachmentInfo> Container::attachments() const {
+  std::vector<AttachmentInfo> attachments;
+  const auto& rows = state_->index().attachments();
+  attachments.reserve(rows.size());
+  for (std::uint32_t i = 0; i < rows.size(); ++i)
+    attachments.push_back({state_->index().name_of(rows[i]), state_->size_of(rows[i])});
+  return attachments;
 }
 
 Result<std::vector<std::byte>> Container::attachment(std::string_view name) const {
-  const format::Index& index = state_->index();
-  for (std::uint32_t i = 0; i < index.attachments().size(); ++i) {
-    const format::AttachmentRow row = index.attachments()[i];
-    if (index.name_of(row) == name) return state_->read_attachment(row);
-  }
-  return not_found(*state_, "attachment", name);
+  const auto row = find_attachment(*state_, name);
+  if (!row) return not_found(*state_, "attachment", name);
+  std::vector<std::byte> bytes(state_->size_of(*row));
+  WPACK_TRY(state_->read_attachment(*row, 0, bytes));
+  return bytes;
+}
+
+Status Container::read_attachment(std::string_view name, std::uint64_t offset,
+                                  MutableBytes out) const {
+  const auto row = find_attachment(*state_, name);
+  if (!row) return not_found(*state_, "attachment", name);
+  return state_->read_attachment(*row, offset, out);
 }
 
 Status Layer::prefetch() const { return state_->layers().prefetch(info_.id); }

@@ -116,35 +116,58 @@ Result<ContainerState::TensorBytes> ContainerState::find_loaded(const format::Te
 Result<ContainerState::TensorBytes> ContainerState::cut(Bytes stored,
                                                         const format::TensorRow& tensor,
                                                         bool mapped, load::BlockRef block) const {
-  if (!base::range_within(tensor.byte_offset, tensor.nbytes, stored.size())) {
-    return Error(ErrorCode::kIntegrity,
-                 fmt::format("{}: index changed while it was in use", index_.label));
-  }
+  if (!base::range_within(tensor.byte_offset, tensor.nbytes, stored.size()))
+    return Error(ErrorCode::kIntegrity, index_changed());
   return TensorBytes{stored.subspan(tensor.byte_offset, tensor.nbytes), mapped, std::move(block)};
 }
 
-Result<std::vector<std::byte>> ContainerState::read_attachment(
-    const format::AttachmentRow& attachment) {
-  if (attachment.extent == format::kNone) return std::vector<std::byte>();
+std::uint64_t ContainerState::size_of(const format::AttachmentRow& attachment) const {
+  return attachment.extent == format::kNone ? 0 : index().extents()[attachment.extent].raw_size;
+}
+
+Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
+                                       std::uint64_t offset, MutableBytes out) {
+  const auto label = [&] {
+    return fmt::format("{}: attachment '{}'", index_.label,
+                       escape_name(index().name_of(attachment)));
+  };
+  const std::uint64_t size = size_of(attachment);
+  if (!base::range_within(offset, out.size(), size)) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("{} has {} bytes, not {} from {} on",
+                                                          label(), size, out.size(), offset));
+  }
+  if (out.empty()) return {};
   const format::ExtentRow extent = index().extents()[attachment.extent];
   if (!is_stored_raw(extent)) {
-    return Error(ErrorCode::kBadInput,
-                 fmt::format("{}: attachment '{}' has codec {}, which this version does not know",
-                             index_.label, escape_name(index().name_of(attachment)), extent.codec));
+    return Error(ErrorCode::kBadInput, fmt::format("{} has codec {}, which this version does not "
+                                                   "know",
+                                                   label(), extent.codec));
   }
   WPACK_ASSIGN(const load::CheckedShard* shard, shards_.use(extent.shard));
   WPACK_ASSIGN(const load::OpenShard file, shards_.file(*shard));
-  std::vector<std::byte> bytes(extent.stored_size);
-  WPACK_TRY(file->read_exact(extent.offset, bytes));
-  counters_.read_bytes += bytes.size();
-  for (std::uint32_t i = 0; i < extent.chunk_count; ++i) {
-    const format::ChunkRow chunk = index().chunks()[extent.chunk_first + i];
-    const bool inside = base::range_within(chunk.offset, chunk.stored_size, bytes.size());
-    WPACK_TRY(
-        checker_.check(attachment.extent, i,
-                       inside ? Bytes(bytes).subspan(chunk.offset, chunk.stored_size) : Bytes()));
+  std::vector<std::byte> whole;  // a chunk of which only a part is wanted
+  while (!out.empty()) {
+    const auto number = static_cast<std::uint32_t>(offset >> extent.chunk_log2);
+    const format::ChunkRow chunk = index().chunks()[extent.chunk_first + number];
+    if (offset < chunk.offset || offset - chunk.offset >= chunk.stored_size)
+      return Error(ErrorCode::kIntegrity, index_changed());
+    const auto skipped = static_cast<std::size_t>(offset - chunk.offset);
+    const std::size_t wanted = std::min(chunk.stored_size - skipped, out.size());
+    const bool in_place = wanted == chunk.stored_size;
+    if (!in_place) whole.resize(chunk.stored_size);
+    const MutableBytes stored = in_place ? out.first(wanted) : MutableBytes(whole);
+    WPACK_TRY(file->read_exact(extent.offset + chunk.offset, stored));
+    counters_.read_bytes += stored.size();
+    WPACK_TRY(checker_.check(attachment.extent, number, stored));
+    if (!in_place) std::copy_n(whole.data() + skipped, wanted, out.data());
+    offset += wanted;
+    out = out.subspan(wanted);
   }
-  return bytes;
+  return {};
+}
+
+std::string ContainerState::index_changed() const {
+  return fmt::format("{}: index changed while it was in use", index_.label);
 }
 
 }  // namespace wpack

@@ -54,11 +54,15 @@ class ContainerState {
   // kBadInput if the tensor has an element type or a codec that this version does not know.
   [[nodiscard]] Status check_known(const format::TensorRow& tensor) const;
 
-  [[nodiscard]] Result<std::vector<std::byte>> read_attachment(
-      const format::AttachmentRow& attachment);
+  // Bytes of an attachment.
+  [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
+  // Fills `out` from `offset` of an attachment. Errors: those of Container::read_attachment.
+  [[nodiscard]] Status read_attachment(const format::AttachmentRow& attachment,
+                                       std::uint64_t offset, MutableBytes out);
 
  private:
   [[nodiscard]] Status check_everything();
+  [[nodiscard]] std::string index_changed() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <unordered_map>
 
-#include "base/utf8.h"
 #include "base/file_name.h"
 #include "base/natural_order.h"
+#include "base/utf8.h"
 #include "format/limits.h"
 #include "pack/layer_rules.h"
 #include "pack/name_pattern.h"
@@ -53,6 +54,32 @@ Status check_tensor(const SourceTensor& tensor) {
                              "dimensions, {} bytes",
                              escape_name(tensor.name), format::kMaxNameSize, format::kMaxRank,
                              format::kMaxFileSize / 2));
+  }
+  return {};
+}
+
+Status check_attachments(const std::vector<SourceAttachment>& attachments) {
+  if (attachments.size() > format::kMaxAttachments) {
+    return Error(ErrorCode::kLimit, fmt::format("{} attachments, the format allows {}",
+                                                attachments.size(), format::kMaxAttachments));
+  }
+  std::set<std::string_view> names;
+  for (const SourceAttachment& attachment : attachments) {
+    if (!base::is_attachment_name(attachment.name)) {
+      return Error(ErrorCode::kBadInput,
+                   fmt::format("attachment '{}' has a name of other than 1 to 255 letters, digits, "
+                               ". _ and -, or one that starts with a dot",
+                               escape_name(attachment.name)));
+    }
+    if (!names.insert(attachment.name).second) {
+      return Error(ErrorCode::kBadInput,
+                   fmt::format("two attachments are called '{}'", attachment.name));
+    }
+    if (attachment.size > format::kMaxFileSize / 2) {
+      return Error(ErrorCode::kLimit,
+                   fmt::format("attachment '{}' has {} bytes, the format allows {}",
+                               attachment.name, attachment.size, format::kMaxFileSize / 2));
+    }
   }
   return {};
 }
@@ -218,6 +245,7 @@ namespace wpack {
 
 Result<PackPlan> plan_pack(const SourceDescription& source, const PackOptions& options) {
   WPACK_TRY(packing::check_options(options));
+  WPACK_TRY(packing::check_attachments(source.attachments));
   std::uint64_t excluded_count = 0;
   WPACK_ASSIGN(std::vector<packing::LayerGroup> groups,
                packing::group_layers(source, options, excluded_count));

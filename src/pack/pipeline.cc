@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -151,8 +150,7 @@ class Pipeline {
     const WorkItem& item = work_.items[index];
     const MutableBytes out = MutableBytes(batch.buffer).subspan(batch.fill, size);
     if (item.is_attachment) {
-      const auto& bytes = source_.description().attachments[item.id].bytes;
-      std::memcpy(out.data(), bytes.data() + offset, size);
+      WPACK_TRY(source_.read_attachment(item.id, offset, out));
     } else {
       WPACK_TRY(source_.read(plan_.tensors[item.id].source_index, offset, out));
     }

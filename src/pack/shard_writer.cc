@@ -107,7 +107,8 @@ Status ShardWriter::append(Bytes piece) {
 
 Result<std::uint32_t> ShardWriter::finish_extent(const ExtentHashes& hashes) {
   const ContentKey key = {extent_size_, hashes.key.high, hashes.key.low};
-  const bool large = extent_size_ >= kLargeExtent;
+  // An attachment shares extents with attachments alone: those of tensors belong to a layer.
+  const bool large = layer_ != kNone && extent_size_ >= kLargeExtent;
   ContentMap& known = large ? large_content_ : layer_content_;
   WPACK_ASSIGN(const std::optional<std::uint32_t> equal, find_equal(known, key));
   if (equal) {

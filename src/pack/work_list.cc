@@ -28,7 +28,7 @@ void add_attachments(const SourceDescription& source, std::uint32_t shard, WorkL
     WorkItem item;
     item.is_attachment = true;
     item.id = i;
-    item.size = source.attachments[i].bytes.size();
+    item.size = source.attachments[i].size;
     if (item.size > 0) work.items.push_back(item);
     layer.shard_estimate += base::align_up(item.size, base::kPageSize);
   }

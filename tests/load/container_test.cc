@@ -111,10 +111,47 @@ TEST_P(ContainerTest, KeepsBytesWhenEverythingElseIsGone) {
 
 TEST_P(ContainerTest, ReturnsAttachmentsVerified) {
   ASSERT_OK_AND_ASSIGN(const Container container, open(VerifyPolicy::kIndex));
-  EXPECT_EQ(container.attachments(), (std::vector<std::string>{"config.json", "empty.txt"}));
+  const std::vector<AttachmentInfo> attachments = container.attachments();
+  ASSERT_EQ(attachments.size(), 2U);
+  EXPECT_EQ(attachments[0].name, "config.json");
+  EXPECT_EQ(attachments[0].size, 70'000U);
+  EXPECT_EQ(attachments[1].name, "empty.txt");
+  EXPECT_EQ(attachments[1].size, 0U);
   EXPECT_EQ(container.attachment("config.json").value(), pattern_bytes(70'000, 7));
   EXPECT_EQ(container.attachment("empty.txt").value(), std::vector<std::byte>());
   EXPECT_THAT(container.attachment("nothing"), Fails(ErrorCode::kNotFound, "'nothing'"));
+}
+
+TEST_P(ContainerTest, ReadsPiecesOfAttachmentsVerified) {
+  ASSERT_OK_AND_ASSIGN(const Container container, open(VerifyPolicy::kIndex));
+  const std::vector<std::byte> all = pattern_bytes(70'000, 7);  // two chunks
+  for (const auto& [offset, size] :
+       std::vector<std::pair<std::uint64_t, std::uint64_t>>{{0, 70'000},
+                                                            {0, 1},
+                                                            {65'535, 2},
+                                                            {65'536, 4'464},
+                                                            {1, 69'999},
+                                                            {69'999, 1},
+                                                            {70'000, 0}}) {
+    std::vector<std::byte> piece(size);
+    ASSERT_THAT(container.read_attachment("config.json", offset, piece), IsOk());
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(offset);
+    EXPECT_EQ(piece, std::vector(begin, begin + static_cast<std::ptrdiff_t>(size)));
+  }
+}
+
+TEST_P(ContainerTest, RejectsPiecesOutsideOfAttachments) {
+  ASSERT_OK_AND_ASSIGN(const Container container, open());
+  std::vector<std::byte> piece(2);
+  EXPECT_THAT(container.read_attachment("config.json", 69'999, piece),
+              Fails(ErrorCode::kInvalidArgument,
+                    "attachment 'config.json' has 70000 bytes, not 2 from 69999 on"));
+  EXPECT_THAT(container.read_attachment("config.json", ~std::uint64_t{0}, piece),
+              Fails(ErrorCode::kInvalidArgument, "config.json"));
+  EXPECT_THAT(container.read_attachment("empty.txt", 0, piece),
+              Fails(ErrorCode::kInvalidArgument, "has 0 bytes"));
+  EXPECT_THAT(container.read_attachment("nothing", 0, piece),
+              Fails(ErrorCode::kNotFound, "'nothing'"));
 }
 
 TEST_P(ContainerTest, RejectsNamesThatItDoesNotHave) {

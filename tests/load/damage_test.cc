@@ -86,6 +86,9 @@ TEST_P(DamageTest, RejectsDamagedAttachmentsUnderEveryPolicy) {
   ASSERT_OK_AND_ASSIGN(const Container container, open(VerifyPolicy::kIndex));
   EXPECT_THAT(container.attachment("config.json"),
               Fails(ErrorCode::kIntegrity, "attachment 'config.json' is damaged"));
+  std::vector<std::byte> piece(1);
+  EXPECT_THAT(container.read_attachment("config.json", 65'536, piece),
+              Fails(ErrorCode::kIntegrity, "attachment 'config.json' is damaged"));
 }
 
 TEST_P(DamageTest, ChecksMappedChunksOnlyOnce) {

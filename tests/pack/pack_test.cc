@@ -185,7 +185,7 @@ TEST(PackTest, KeepsMetadataSourcesAndAttachments) {
   add_varied_model(source);
   source.mutable_description().metadata = {
       {"epoch", "3", MetadataType::kInteger, MetadataOrigin::kCheckpoint}, {"", "", {}, {}}};
-  source.mutable_description().attachments = {{"b.json", pattern_bytes(5000, 9)}, {"a.txt", {}}};
+  source.attach("b.json", pattern_bytes(5000, 9)).attach("a.txt", {});
   ASSERT_THAT(pack(source, directory.file("m.wpack")), IsOk());
   ASSERT_OK_AND_ASSIGN(const Packed packed, read_container(directory.path() / "m.wpack"));
   const format::Index& index = packed.index.index;
@@ -196,6 +196,75 @@ TEST(PackTest, KeepsMetadataSourcesAndAttachments) {
   const format::ExtentRow extent = index.extents()[index.attachments()[1].extent];
   EXPECT_EQ(extent.raw_size, 5000U);
   EXPECT_EQ(extent.layer, format::kNone);
+}
+
+// Reads an attachment's bytes through its extent.
+std::string_view attachment_of(const Packed& packed, std::uint32_t row) {
+  const format::ExtentRow extent =
+      packed.index.index.extents()[packed.index.index.attachments()[row].extent];
+  const std::string& shard = packed.files.at(format::shard_file_name(extent.shard));
+  return std::string_view(shard).substr(extent.offset, extent.stored_size);
+}
+
+std::string_view as_text(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(PackTest, ReadsAttachmentsPieceByPieceFromTheSource) {
+  const TempDir directory;
+  const auto large = pattern_bytes(9'000'001, 3);  // more than two buffers
+  MemorySource source;
+  source.add("w", pattern_bytes(10, 1)).attach("tokenizer.json", large);
+  std::uint64_t pieces = 0;
+  source.on_read_attachment = [&](std::size_t, std::uint64_t) -> Status {
+    ++pieces;
+    return {};
+  };
+  ASSERT_THAT(pack(source, directory.file("m.wpack")), IsOk());
+  EXPECT_GE(pieces, 3U);
+  ASSERT_OK_AND_ASSIGN(const Packed packed, read_container(directory.path() / "m.wpack"));
+  EXPECT_EQ(attachment_of(packed, 0), as_text(large));
+}
+
+TEST(PackTest, SharesEqualAttachmentsButNoneWithATensor) {
+  const TempDir directory;
+  const auto same = pattern_bytes(1'200'000, 3);
+  MemorySource source;
+  source.add("w", same).attach("a.json", same).attach("b.json", same);
+  ASSERT_OK_AND_ASSIGN(const PackReport report, pack(source, directory.file("m.wpack")));
+  EXPECT_EQ(report.shared_bytes, same.size());
+  ASSERT_OK_AND_ASSIGN(const Packed packed, read_container(directory.path() / "m.wpack"));
+  const format::Index& index = packed.index.index;
+  EXPECT_EQ(index.extents().size(), 2U);
+  EXPECT_EQ(index.attachments()[0].extent, index.attachments()[1].extent);
+  EXPECT_EQ(attachment_of(packed, 1), as_text(same));
+}
+
+TEST(PackTest, ReturnsTheFailureOfAnAttachmentAndLeavesNothing) {
+  const TempDir directory;
+  MemorySource source;
+  source.add("w", pattern_bytes(10, 1)).attach("a.json", pattern_bytes(10, 2));
+  source.on_read_attachment = [](std::size_t, std::uint64_t) -> Status {
+    return Error(ErrorCode::kIo, "a.json: changed while it was read");
+  };
+  EXPECT_THAT(pack(source, directory.file("m.wpack")), Fails(ErrorCode::kIo, "a.json: changed"));
+  EXPECT_TRUE(names_in(directory).empty());
+}
+
+TEST(PackTest, RejectsAttachmentsThatTheFormatCannotHold) {
+  for (const char* name : {"", ".hidden", "a/b", "größe"}) {
+    MemorySource source;
+    source.add("w", pattern_bytes(10, 1)).attach(name, pattern_bytes(10, 2));
+    EXPECT_THAT(plan_pack(source.description()), Fails(ErrorCode::kBadInput, "attachment '"));
+  }
+  MemorySource twins;
+  twins.add("w", pattern_bytes(10, 1)).attach("a", {}).attach("a", {});
+  EXPECT_THAT(plan_pack(twins.description()),
+              Fails(ErrorCode::kBadInput, "two attachments are called 'a'"));
+  MemorySource many;
+  many.add("w", pattern_bytes(10, 1));
+  for (int i = 0; i < 1025; ++i) many.attach("a" + std::to_string(i), {});
+  EXPECT_THAT(plan_pack(many.description()), Fails(ErrorCode::kLimit, "1025 attachments"));
 }
 
 TEST(PackTest, RejectsNamesThatAreThereTwiceAndLeavesNothing) {

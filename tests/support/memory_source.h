@@ -56,6 +56,12 @@ class MemorySource final : public TensorSource {
     return *this;
   }
 
+  MemorySource& attach(std::string name, std::vector<std::byte> bytes) {
+    description_.attachments.push_back({std::move(name), bytes.size()});
+    attachments_.push_back(std::move(bytes));
+    return *this;
+  }
+
   [[nodiscard]] SourceDescription& mutable_description() { return description_; }
   [[nodiscard]] const SourceDescription& description() const noexcept override {
     return description_;
@@ -73,15 +79,24 @@ class MemorySource final : public TensorSource {
     return {};
   }
 
+  [[nodiscard]] Status read_attachment(std::size_t index, std::uint64_t offset,
+                                       MutableBytes out) override {
+    if (on_read_attachment) WPACK_TRY(on_read_attachment(index, offset));
+    std::ranges::copy(Bytes(attachments_[index]).subspan(offset, out.size()), out.begin());
+    return {};
+  }
+
   [[nodiscard]] Status finish() override { return on_finish ? on_finish() : Status(); }
 
   // Faults to inject.
   std::function<Status(std::size_t, std::uint64_t)> on_read;
+  std::function<Status(std::size_t, std::uint64_t)> on_read_attachment;
   std::function<Status()> on_finish;
 
  private:
   SourceDescription description_;
   std::vector<std::vector<std::byte>> storages_;
+  std::vector<std::vector<std::byte>> attachments_;
 };
 
 }  // namespace wpack::testing

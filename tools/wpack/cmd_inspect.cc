@@ -55,8 +55,8 @@ std::string format_text(std::uint16_t format_major, std::uint16_t format_minor) 
   return fmt::format("{}.{}", format_major, format_minor);
 }
 
-// Bytes of the files that are no tensor's: envelopes, index, padding, attachments. Negative when
-// coding saved more than they take.
+// Bytes of the files that are no tensor's and no attachment's: envelopes, index, padding. Negative
+// when coding saved more than they take.
 std::int64_t overhead_bytes(const ContainerInfo& info) {
   return static_cast<std::int64_t>(info.file_bytes - info.payload_bytes);
 }
@@ -75,6 +75,14 @@ Json shards_json(const Container& container) {
     shards.push_back({{"name", shard.name}, {"file_size", shard.file_size}});
   }
   return shards;
+}
+
+Json attachments_json(const Container& container) {
+  Json attachments = Json::array();
+  for (const AttachmentInfo& attachment : container.attachments()) {
+    attachments.push_back({{"name", attachment.name}, {"size", attachment.size}});
+  }
+  return attachments;
 }
 
 Json entry_json(const MetadataEntry& entry) {
@@ -105,7 +113,7 @@ void print_container_json(const Container& container, Output& out) {
   json["overhead_bytes"] = overhead_bytes(info);
   json["sources"] = sources_json(container);
   json["shards"] = shards_json(container);
-  json["attachments"] = container.attachments();
+  json["attachments"] = attachments_json(container);
   out.commit();
   JsonRows metadata(out, "metadata", json);
   for (const MetadataEntry& entry : container.metadata()) metadata.add(entry_json(entry));
@@ -152,8 +160,11 @@ void print_lists(const Container& container, Output& out) {
   for (const ShardInfo& shard : container.shards()) {
     lists.add_row({"  " + shard.name, human_size(shard.file_size), ""});
   }
-  if (!container.attachments().empty()) lists.add_line("attachments:");
-  for (const std::string& name : container.attachments()) lists.add_line("  " + escape_name(name));
+  const auto attachments = container.attachments();
+  if (!attachments.empty()) lists.add_line("attachments:");
+  for (const AttachmentInfo& attachment : attachments) {
+    lists.add_row({"  " + escape_name(attachment.name), human_size(attachment.size), ""});
+  }
   const auto metadata = container.metadata();
   if (!metadata.empty()) lists.add_line("metadata:");
   for (const MetadataEntry& entry : metadata) {

@@ -16,6 +16,7 @@ struct LsOptions {
   std::string container;
   std::string pattern;
   bool layers = false;
+  bool attachments = false;
   bool json = false;
   OpenOptions open = {};
 };
@@ -179,13 +180,45 @@ Status list_layers(const LsOptions& options, const Listing& listing, Output& out
   return {};
 }
 
+Status list_attachments(const LsOptions& options, const Listing& listing, Output& out) {
+  std::vector<AttachmentInfo> attachments;
+  for (const AttachmentInfo& attachment : listing.container.attachments()) {
+    if (listing.pattern.matches(attachment.name)) attachments.push_back(attachment);
+  }
+  if (attachments.empty() && !options.pattern.empty())
+    return nothing_matches(options, "attachment");
+  std::uint64_t size = 0;
+  for (const AttachmentInfo& attachment : attachments) size += attachment.size;
+  out.commit();
+  if (options.json) {
+    JsonRows rows(out, "attachments");
+    for (const AttachmentInfo& attachment : attachments) {
+      rows.add({{"name", attachment.name}, {"size", attachment.size}});
+    }
+    return {};
+  }
+  const auto for_each_row = [&](const Table::Visit& visit) {
+    visit({"ATTACHMENT", "SIZE"});
+    for (const AttachmentInfo& attachment : attachments) {
+      visit({escape_name(attachment.name), human_size(attachment.size)});
+    }
+  };
+  Table::print({Table::Align::kLeft, Table::Align::kRight}, for_each_row,
+               [&](std::string_view line) { out.print(line); });
+  out.print(
+      fmt::format("{}, {}\n", human_count(attachments.size(), "attachment"), human_size(size)));
+  return {};
+}
+
 Status run_ls(const LsOptions& options, Output& out) {
   WPACK_ASSIGN(Container container, Container::open(options.container, options.open));
   std::vector<ShardInfo> shards = container.shards();
   std::vector<Layer> layers = container.layers();
   const Listing listing{std::move(container), std::move(shards), std::move(layers),
                         NamePattern(options.pattern)};
-  return options.layers ? list_layers(options, listing, out) : list_tensors(options, listing, out);
+  if (options.layers) return list_layers(options, listing, out);
+  if (options.attachments) return list_attachments(options, listing, out);
+  return list_tensors(options, listing, out);
 }
 
 }  // namespace
@@ -194,12 +227,13 @@ void add_ls_command(CLI::App& app, Action& action) {
   const auto options = std::make_shared<LsOptions>();
   CLI::App& command = add_command(
       app, {.name = "ls",
-            .description = "list tensors or layers, and where they lie",
+            .description = "list tensors, layers or attachments",
             .usage = "ls CONTAINER [PATTERN] [OPTIONS]",
             .examples =
                 "  wpack ls model.wpack                            every tensor\n"
                 "  wpack ls model.wpack '*.mlp.*'                  those whose names match\n"
                 "  wpack ls model.wpack --layers                   the layers\n"
+                "  wpack ls model.wpack --attachments              files that travelled along\n"
                 "  wpack ls m.wpack --json | jq '.tensors[].name'  for programs\n"
                 "\n"
                 "Tensors and layers stand in the order of use. WHERE is the shard file and the\n"
@@ -208,7 +242,10 @@ void add_ls_command(CLI::App& app, Action& action) {
   add_value(command, "CONTAINER", options->container, "", "the container")->required();
   add_value(command, "PATTERN", options->pattern, "",
             "only names that match: * is any run of characters, ? is one");
-  command.add_flag("--layers", options->layers, "list layers instead of tensors");
+  CLI::Option* layers =
+      command.add_flag("--layers", options->layers, "list layers instead of tensors");
+  command.add_flag("--attachments", options->attachments, "list attachments instead of tensors")
+      ->excludes(layers);
   add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
   command.callback(
