@@ -76,6 +76,13 @@ class [[nodiscard]] Result {
       : state_(std::in_place_index<0>, std::forward<U>(value)) {}
   Result(Error error)  // NOLINT(google-explicit-constructor): `return Error(...)` is the use
       : state_(std::in_place_index<1>, std::move(error)) {}
+  // From a result whose value converts, such as a pointer to a derived class.
+  template <typename U,
+            typename = std::enable_if_t<!std::is_same_v<U, T> && std::is_convertible_v<U&&, T> &&
+                                        !std::is_constructible_v<T, Result<U>&&>>>
+  Result(Result<U>&& other)  // NOLINT(google-explicit-constructor): as std::expected has it
+      : state_(other ? State(std::in_place_index<0>, *std::move(other))
+                     : State(std::in_place_index<1>, std::move(other).error())) {}
 
   [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
   [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
@@ -104,6 +111,8 @@ class [[nodiscard]] Result {
   }
 
  private:
+  using State = std::variant<T, Error>;
+
   [[nodiscard]] T* get() {
     assert(has_value());
     return std::get_if<0>(&state_);
@@ -113,7 +122,7 @@ class [[nodiscard]] Result {
     return std::get_if<0>(&state_);
   }
 
-  std::variant<T, Error> state_;
+  State state_;
 };
 
 // Success without a value, or an Error.

@@ -45,6 +45,25 @@ TEST(ResultTest, CarriesMoveOnlyValuesThroughAssign) {
   EXPECT_EQ(*result, 8);
 }
 
+struct Base {
+  virtual ~Base() = default;
+};
+struct Derived final : Base {};
+
+Result<std::unique_ptr<Base>> converts(bool succeed) {
+  const auto make = [&]() -> Result<std::unique_ptr<Derived>> {
+    if (!succeed) return Error(ErrorCode::kIo, 5, "read failed");
+    return std::make_unique<Derived>();
+  };
+  return make();
+}
+
+TEST(ResultTest, ConvertsWhatItHolds) {
+  EXPECT_NE(converts(true).value(), nullptr);
+  EXPECT_EQ(converts(false).error().message(), "read failed");
+  EXPECT_EQ(converts(false).error().system_errno(), 5);
+}
+
 TEST(ResultTest, ReturnsTheFirstErrorThroughTry) {
   const auto result = stops_at_the_failure();
   ASSERT_FALSE(result);
