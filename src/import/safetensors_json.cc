@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
 #include <set>
 
+#include "import/json_text.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -19,37 +18,6 @@ constexpr std::uint64_t kMaxInteger = std::uint64_t{1} << 53;  // exact in every
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxMetadataEntries = 65'536;
 constexpr std::size_t kMaxFields = 4'096;  // of one entry, or of one object inside it
-
-// Reads characters and tells, through `cursor`, how far the parser has come: it hands no positions
-// to its handler.
-class TrackingIterator {
- public:
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  TrackingIterator(const char* at, const char** cursor) : at_(at), cursor_(cursor) {}
-  reference operator*() const { return *at_; }
-  TrackingIterator& operator++() {
-    *cursor_ = ++at_;
-    return *this;
-  }
-  TrackingIterator operator++(int) {
-    TrackingIterator before = *this;
-    ++*this;
-    return before;
-  }
-  friend bool operator==(const TrackingIterator& a, const TrackingIterator& b) {
-    return a.at_ == b.at_;
-  }
-  friend bool operator!=(const TrackingIterator& a, const TrackingIterator& b) { return !(a == b); }
-
- private:
-  const char* at_;
-  const char** cursor_;
-};
 
 // What the next value must be.
 enum class Expected {
@@ -98,7 +66,7 @@ enum class Level { kHeader, kMetadata, kEntry, kShape, kOffsets, kUnknown };
 // the parser, with the reason in `error_`.
 class HeaderHandler {
  public:
-  HeaderHandler(const char* begin, const char* const* cursor) : begin_(begin), cursor_(cursor) {}
+  explicit HeaderHandler(const JsonText& text) : text_(text) {}
 
   SafetensorsJson& result() { return result_; }
   std::optional<Error>& error() { return error_; }
@@ -133,10 +101,9 @@ class HeaderHandler {
   bool finish_entry();
   bool fail_type() { return fail(ErrorCode::kBadInput, describe(expected_), position()); }
   bool fail(ErrorCode code, std::string_view reason, std::size_t position);
-  [[nodiscard]] std::size_t position() const { return static_cast<std::size_t>(*cursor_ - begin_); }
+  [[nodiscard]] std::size_t position() const { return text_.position(); }
 
-  const char* begin_;
-  const char* const* cursor_;
+  const JsonText& text_;
   SafetensorsJson result_;
   std::optional<Error> error_;
   Expected expected_ = Expected::kHeader;
@@ -349,18 +316,13 @@ Status check_duplicates(const SafetensorsJson& json) {
 }  // namespace
 
 Result<SafetensorsJson> parse_safetensors_json(std::string_view text) {
-  // The parser takes a NUL for the end of its input and skips a byte order mark.
-  if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
+  JsonText json(text);
+  if (const auto defect = json.find_defect()) {
     return Error(ErrorCode::kBadInput,
-                 fmt::format("it is not valid JSON: NUL byte (header offset {})", nul));
+                 fmt::format("{} (header offset {})", defect->reason, defect->position));
   }
-  if (text.starts_with("\xef\xbb\xbf"))
-    return Error(ErrorCode::kBadInput, "it begins with a byte order mark (header offset 0)");
-  const char* const begin = text.data();
-  const char* cursor = begin;
-  HeaderHandler handler(begin, &cursor);
-  const bool complete = nlohmann::json::sax_parse(
-      TrackingIterator(begin, &cursor), TrackingIterator(begin + text.size(), &cursor), &handler);
+  HeaderHandler handler(json);
+  const bool complete = json.parse(handler);
   if (handler.error()) return *std::move(handler.error());
   if (!complete) return Error(ErrorCode::kBadInput, "the header is not valid JSON");
   WPACK_TRY(check_duplicates(handler.result()));
