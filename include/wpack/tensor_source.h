@@ -86,6 +86,9 @@ struct SourceDescription {
   std::vector<SourceAttachment> attachments;
   std::vector<std::string> warnings;        // one line each, for the user, escaped for a terminal
   std::vector<std::string> dropped_leaves;  // dotted path and kind of every leaf that is not kept
+  // Of a folder: the name of every file that is not kept, escaped, with the reason where it is not
+  // plain. Hidden files are not listed.
+  std::vector<std::string> left_out_files;
 };
 
 // A source of tensors.
@@ -107,14 +110,14 @@ class WPACK_EXPORT TensorSource {
   // kBadInput, kLimit. Reading a tensor from front to back is the fast path; any other order works.
   [[nodiscard]] virtual Status read(std::size_t index, std::uint64_t offset, MutableBytes out) = 0;
 
-  // Checks what only a complete reading can show: checksums of bytes that no tensor covered, and
-  // that the source's files did not change since they were opened (kIo if they did). Called once,
-  // after the last read and before a container is published.
   // Fills `out` with the bytes [offset, offset + out.size()) of attachment `index`. The range lies
   // inside it. Only sources that describe attachments need it. Errors: as read().
   [[nodiscard]] virtual Status read_attachment(std::size_t index, std::uint64_t offset,
                                                MutableBytes out);
 
+  // Checks what only a complete reading can show: checksums of bytes that no tensor covered, and
+  // that the source's files did not change since they were opened (kIo if they did). Called once,
+  // after the last read and before a container is published.
   [[nodiscard]] virtual Status finish() = 0;
 };
 
@@ -129,12 +132,28 @@ struct SourceOptions {
   std::uint64_t max_expansion = 64;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit.
   std::uint64_t inflate_budget = std::uint64_t{32} << 20;
+  // Attach the files that travel with the weights of a folder (see open_tensor_source).
+  bool attachments = true;
 };
 
-// Opens the checkpoint at `path` (symbolic links are followed), recognising its format by content,
-// never by its name. Reads metadata only, no payload.
-// Errors: kIo (missing or unreadable), kBadInput (invalid, unsupported or unknown format, named),
-// kLimit (a cap on metadata was passed). Messages start with `path`.
+// Opens the checkpoint at `path` (symbolic links are followed):
+// - a file, PyTorch or safetensors, recognised by content, never by its name;
+// - a folder of a Hugging Face model: its model.safetensors or pytorch_model.bin, or all files that
+//   its model.safetensors.index.json or pytorch_model.bin.index.json names, or the set
+//   model-00001-of-00003.safetensors ... when it is complete. Safetensors go before PyTorch; where
+//   programs differ in what they would read, the folder is refused, and its index or file must be
+//   named instead;
+// - such an index: the files that it names, beside it.
+// Of a folder, files that end in .json .jinja .model .txt .tiktoken .spm .bpe .md or .py, or begin
+// with tokenizer.model, LICENSE or NOTICE, become attachments, up to 64 MiB each; so does the
+// index. Everything else is left out and listed; subfolders and hidden files are not looked into.
+// Links in the folder are followed, as those of a Hugging Face cache must be; names that an index
+// holds must be plain names in its folder.
+//
+// Reads metadata only, no payload. At most nine files are open at a time.
+// Errors: kIo (missing or unreadable, one file of a set too), kBadInput (invalid, unsupported or
+// unknown format, named), kLimit (a cap on metadata was passed). Messages start with `path`, or
+// with that of a file in the folder.
 [[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<TensorSource>> open_tensor_source(
     const std::string& path, const SourceOptions& options = {});
 

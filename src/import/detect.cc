@@ -122,11 +122,13 @@ std::optional<std::string> describe_text(std::string_view text) {
   if (starts_with_ignoring_case(text, "<?xml"))
     return "is an XML document, not weights; if it was downloaded, the server sent an error";
   if (!text.starts_with('{')) return std::nullopt;
-  if (text.find("\"weight_map\"") != std::string_view::npos) {
-    return "is the index of a sharded checkpoint; pack the files that it names, one by one: "
-           "sharded checkpoints are not supported yet";
-  }
   return "is a JSON text, not weights";
+}
+
+// What a writer puts before the weight map is short.
+bool looks_like_index(std::string_view text) {
+  return skip_json_space(text).starts_with('{') &&
+         text.find("\"weight_map\"") != std::string_view::npos;
 }
 
 // The name of the first member of a zip archive, as far as it lies in the front.
@@ -189,6 +191,7 @@ Detection detect_file(Bytes front, std::uint64_t file_size) {
   if (object && has_plausible_length(text)) return {FileFormat::kSafetensors, {}};
   if (looks_like_zip(front)) return detect_zip(text);
   if (auto refusal = describe_signature(text)) return {FileFormat::kRefused, *std::move(refusal)};
+  if (looks_like_index(text)) return {FileFormat::kIndex, {}};
   if (auto refusal = describe_text(text)) return {FileFormat::kRefused, *std::move(refusal)};
   if (looks_like_onnx(text))
     return {FileFormat::kRefused, "is an ONNX model; ONNX is not supported yet"};

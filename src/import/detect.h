@@ -14,6 +14,7 @@ inline constexpr std::uint64_t kDetectSize = 4096;
 enum class FileFormat {
   kSafetensors,  // by its looks: its own reader says whether it is valid
   kTorchZip,     // likewise
+  kIndex,        // of a sharded checkpoint, likewise
   kRefused,
 };
 

@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ranges>
 
 #include "import/detect.h"
+#include "import/file_source.h"
 #include "import/safetensors_source.h"
+#include "import/sharded/sharded_source.h"
 #include "import/torch/torch_source.h"
 #include "os/file.h"
 #include "wpack/tensor_source.h"
@@ -14,27 +17,27 @@
 namespace wpack {
 namespace {
 
-// A file whose presence says what a directory is.
+// An entry whose presence says what a directory is.
 struct Landmark {
-  std::string_view file;
+  std::string_view name;
   std::string_view refusal;
 };
 
-constexpr std::string_view kHuggingFace =
-    "is a directory of a Hugging Face model; pack its .safetensors or .bin files one by one: "
-    "sharded checkpoints are not supported yet";
+constexpr std::string_view kContainerLandmark = "index.wpi";
+constexpr std::string_view kNoWeights =
+    "is a folder without weights that wpack reads: model.safetensors, pytorch_model.bin, an index "
+    "of either, or model-00001-of-00002.safetensors and so on";
 
+// Of directories without weights in a form that is known.
 constexpr auto kLandmarks = std::to_array<Landmark>({
-    {"index.wpi", "is a wpack container, which is packed already"},
     {".metadata",
      "is a distributed checkpoint (DCP) of PyTorch; convert it with `python -m "
      "torch.distributed.checkpoint.format_utils dcp_to_torch` and pack the result"},
     {"saved_model.pb", "is a TensorFlow SavedModel, which is not supported"},
-    {"model.safetensors.index.json", kHuggingFace},
-    {"pytorch_model.bin.index.json", kHuggingFace},
-    {"config.json", kHuggingFace},
-    {"model.safetensors", kHuggingFace},
-    {"pytorch_model.bin", kHuggingFace},
+    {"model_index.json",
+     "is the folder of a Diffusers pipeline; pack the folders of its components one by one"},
+    {"snapshots",
+     "is an entry of a Hugging Face cache; pack one of the folders in its folder snapshots"},
 });
 
 bool exists(const os::UniqueFd& directory, std::string_view name) {
@@ -46,32 +49,58 @@ Error refuse(const std::string& path, std::string_view reason) {
   return {ErrorCode::kBadInput, fmt::format("{}: {}", escape_name(path), reason)};
 }
 
-Error refuse_directory(const std::string& path, const os::UniqueFd& directory) {
-  for (const Landmark& landmark : kLandmarks)
-    if (exists(directory, landmark.file)) return refuse(path, landmark.refusal);
-  return refuse(path, "is a directory, not a checkpoint file");
+Result<std::unique_ptr<TensorSource>> open_directory_source(os::UniqueFd directory,
+                                                            const std::string& path,
+                                                            const SourceOptions& options) {
+  if (exists(directory, kContainerLandmark))
+    return refuse(path, "is a wpack container, which is packed already");
+  std::string_view refusal = kNoWeights;
+  for (const Landmark& landmark : kLandmarks | std::views::reverse)
+    if (exists(directory, landmark.name)) refusal = landmark.refusal;
+  WPACK_ASSIGN(auto source, import::open_folder(std::move(directory), path, options));
+  if (source == nullptr) return refuse(path, refusal);
+  return source;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<TensorSource>> open_tensor_source(const std::string& path,
-                                                         const SourceOptions& options) {
-  if (const auto directory = os::open_directory(path)) return refuse_directory(path, *directory);
-  WPACK_ASSIGN(os::File file, os::File::open_read(path));
+Result<import::Detection> detect(const os::File& file) {
   WPACK_ASSIGN(const std::uint64_t size, file.size());
   std::array<std::byte, import::kDetectSize> buffer{};
   const auto front = std::span(buffer).first(std::min(size, import::kDetectSize));
   WPACK_TRY(file.read_exact(0, front));
-  const import::Detection detection = import::detect_file(front, size);
+  return import::detect_file(front, size);
+}
+
+}  // namespace
+
+namespace import {
+
+Result<std::unique_ptr<FileSource>> open_file_source(os::File file, const SourceOptions& options,
+                                                     MemoryMeter meter) {
+  WPACK_ASSIGN(Detection detection, detect(file));
   switch (detection.format) {
-    case import::FileFormat::kSafetensors:
-      return import::open_safetensors(std::move(file), options);
-    case import::FileFormat::kTorchZip:
-      return import::open_torch_zip(std::move(file), options);
-    case import::FileFormat::kRefused:
+    case FileFormat::kSafetensors:
+      return open_safetensors(std::move(file), options);
+    case FileFormat::kTorchZip:
+      return open_torch_zip(std::move(file), options, meter);
+    case FileFormat::kIndex:
+      detection.refusal = "is the index of a sharded checkpoint, not one of its files";
+      break;
+    case FileFormat::kRefused:
       break;
   }
-  return refuse(path, detection.refusal);
+  return Error(ErrorCode::kBadInput, fmt::format("{}: {}", file.label(), detection.refusal));
+}
+
+}  // namespace import
+
+Result<std::unique_ptr<TensorSource>> open_tensor_source(const std::string& path,
+                                                         const SourceOptions& options) {
+  if (auto directory = os::open_directory(path))
+    return open_directory_source(*std::move(directory), path, options);
+  WPACK_ASSIGN(os::File file, os::File::open_read(path));
+  WPACK_ASSIGN(const import::Detection detection, detect(file));
+  if (detection.format == import::FileFormat::kIndex) return import::open_index(path, options);
+  return import::open_file_source(std::move(file), options, import::MemoryMeter());
 }
 
 }  // namespace wpack

@@ -13,32 +13,24 @@ namespace {
 
 constexpr std::uint64_t kLengthSize = 8;
 
-class SafetensorsSource final : public TensorSource {
+class SafetensorsSource final : public FileSource {
  public:
-  SafetensorsSource(os::File file, os::FileIdentity identity, std::uint64_t payload_begin,
-                    std::vector<std::uint64_t> begins, SourceDescription description)
-      : file_(std::move(file)),
-        identity_(identity),
-        payload_begin_(payload_begin),
-        begins_(std::move(begins)),
-        description_(std::move(description)) {}
-
-  [[nodiscard]] const SourceDescription& description() const noexcept override {
-    return description_;
+  SafetensorsSource(os::File file, const os::FileIdentity& identity, std::vector<ByteRange> ranges,
+                    SourceDescription description)
+      : FileSource(std::move(file), identity), ranges_(std::move(ranges)) {
+    description_ = std::move(description);
   }
 
   [[nodiscard]] Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override {
-    if (index >= begins_.size() ||
-        !base::range_within(offset, out.size(), description_.tensors[index].nbytes)) {
+    if (index >= ranges_.size() || !base::range_within(offset, out.size(), ranges_[index].size())) {
       return Error(ErrorCode::kInvalidArgument,
                    fmt::format("{}: {} bytes at {} are not inside tensor {}", file_.label(),
                                out.size(), offset, index));
     }
-    if (auto status = file_.read_exact(payload_begin_ + begins_[index] + offset, out); !status) {
-      return std::move(status).error().in(
-          fmt::format("tensor \"{}\"", escape_name(description_.tensors[index].name)));
-    }
-    return {};
+    auto status = file_.read_exact(ranges_[index].begin + offset, out);
+    if (status || index >= description_.tensors.size()) return status;
+    return std::move(status).error().in(
+        fmt::format("tensor \"{}\"", escape_name(description_.tensors[index].name)));
   }
 
   [[nodiscard]] Status finish() override {
@@ -47,12 +39,12 @@ class SafetensorsSource final : public TensorSource {
     return Error(ErrorCode::kIo, fmt::format("{}: changed while it was read", file_.label()));
   }
 
+  [[nodiscard]] std::uint64_t kept_bytes() const noexcept override {
+    return ranges_.capacity() * sizeof(ByteRange);
+  }
+
  private:
-  os::File file_;
-  os::FileIdentity identity_;
-  std::uint64_t payload_begin_;
-  std::vector<std::uint64_t> begins_;
-  SourceDescription description_;
+  std::vector<ByteRange> ranges_;  // of each tensor in the file
 };
 
 Error bad(const os::File& file, std::string_view reason) {
@@ -90,8 +82,8 @@ SourceFile describe_file(const os::File& file, std::uint64_t size, std::string_v
 
 }  // namespace
 
-Result<std::unique_ptr<TensorSource>> open_safetensors(os::File file,
-                                                       const SourceOptions& /*options*/) {
+Result<std::unique_ptr<FileSource>> open_safetensors(os::File file,
+                                                     const SourceOptions& /*options*/) {
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
   WPACK_ASSIGN(const std::string front, read_front(file, identity.size));
   auto header = parse_safetensors_header(std::string_view(front).substr(kLengthSize),
@@ -104,9 +96,15 @@ Result<std::unique_ptr<TensorSource>> open_safetensors(os::File file,
   description.tensors = std::move(header->tensors);
   description.metadata = std::move(header->metadata);
   description.warnings = std::move(header->warnings);
+  std::vector<ByteRange> ranges;
+  ranges.reserve(description.tensors.size());
+  for (std::size_t i = 0; i < description.tensors.size(); ++i) {
+    const std::uint64_t begin = front.size() + header->begins[i];
+    ranges.push_back({begin, begin + description.tensors[i].nbytes});
+  }
   file.advise_sequential();
-  return std::make_unique<SafetensorsSource>(std::move(file), identity, front.size(),
-                                             std::move(header->begins), std::move(description));
+  return std::make_unique<SafetensorsSource>(std::move(file), identity, std::move(ranges),
+                                             std::move(description));
 }
 
 }  // namespace wpack::import

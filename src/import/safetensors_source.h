@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "import/file_source.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
@@ -19,7 +20,7 @@ namespace wpack::import {
 // file from front to back. Memory: about five times the header, which is at most 100,000,000
 // bytes, while it is read; afterwards the description.
 // Errors: kIo, kBadInput. Messages start with the file's label.
-[[nodiscard]] Result<std::unique_ptr<TensorSource>> open_safetensors(os::File file,
-                                                                     const SourceOptions& options);
+[[nodiscard]] Result<std::unique_ptr<FileSource>> open_safetensors(os::File file,
+                                                                   const SourceOptions& options);
 
 }  // namespace wpack::import

@@ -99,6 +99,11 @@ Result<File> File::open_read_at(const UniqueFd& directory, const std::string& na
   return open_regular(directory.get(), name, O_RDONLY | O_NOFOLLOW, std::move(label));
 }
 
+Result<File> File::open_read_in(const UniqueFd& directory, const std::string& name,
+                                std::string label) {
+  return open_regular(directory.get(), name, O_RDONLY, std::move(label));
+}
+
 Result<File> File::open_update_at(const UniqueFd& directory, const std::string& name,
                                   std::string label) {
   return open_regular(directory.get(), name, O_RDWR | O_NOFOLLOW, std::move(label));
@@ -234,21 +239,30 @@ Status remove_file_at(const UniqueFd& directory, const std::string& name) {
   return {};
 }
 
-std::vector<std::string> list_directory(const UniqueFd& directory) {
-  std::vector<std::string> names;
+Result<std::vector<std::string>> read_directory(const UniqueFd& directory,
+                                                const std::string& label) {
   const int copy = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (copy < 0) return names;
+  if (copy < 0) return os_error(errno, "open directory", label);
   const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(copy));
   if (stream == nullptr) {
+    const int error = errno;
     ::close(copy);
-    return names;
+    return os_error(error, "read directory", label);
   }
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream that no other thread has
-  while (const dirent* entry = ::readdir(stream.get())) {
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): safe on a stream that no other thread has
+    const dirent* const entry = ::readdir(stream.get());
+    if (entry == nullptr && errno != 0) return os_error(errno, "read directory", label);
+    if (entry == nullptr) return names;
     const std::string name = entry->d_name;
     if (name != "." && name != "..") names.push_back(name);
   }
-  return names;
+}
+
+std::vector<std::string> list_directory(const UniqueFd& directory) {
+  return read_directory(directory, "").value_or(std::vector<std::string>());
 }
 
 }  // namespace wpack::os

@@ -35,7 +35,11 @@ class File {
   // a file, and inside a container. `label` is what errors call it.
   [[nodiscard]] static Result<File> open_read_at(const UniqueFd& directory, const std::string& name,
                                                  std::string label);
-  // The same, for writing too.
+  // The same for the plain name `name` in `directory`, following links: for a folder that the user
+  // named.
+  [[nodiscard]] static Result<File> open_read_in(const UniqueFd& directory, const std::string& name,
+                                                 std::string label);
+  // As open_read_at(), for writing too.
   [[nodiscard]] static Result<File> open_update_at(const UniqueFd& directory,
                                                    const std::string& name, std::string label);
   // Creates `name` in `directory` for reading and writing, mode 0666 less the umask; it must not
@@ -106,8 +110,11 @@ enum class LockKind { kShared, kExclusive };
 // Removes the file `name` of `directory`.
 [[nodiscard]] Status remove_file_at(const UniqueFd& directory, const std::string& name);
 
-// Returns the names in a directory, "." and ".." left out, in no order; an unreadable one looks
-// empty.
+// Returns the names in a directory, "." and ".." left out, in no order. `label` is what errors call
+// it.
+[[nodiscard]] Result<std::vector<std::string>> read_directory(const UniqueFd& directory,
+                                                              const std::string& label);
+// The same; an unreadable directory looks empty.
 [[nodiscard]] std::vector<std::string> list_directory(const UniqueFd& directory);
 
 }  // namespace wpack::os

@@ -20,6 +20,11 @@ class MemoryMeter {
   void add(std::uint64_t bytes) noexcept { used_ += bytes; }
   void subtract(std::uint64_t bytes) noexcept { used_ -= bytes; }
 
+  // A meter for what this one's budget leaves.
+  [[nodiscard]] MemoryMeter rest() const noexcept {
+    return MemoryMeter(exceeded() ? 0 : budget_ - used_);
+  }
+
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   [[nodiscard]] bool exceeded() const noexcept { return used_ > budget_; }
   // kLimit if the budget is passed.

@@ -56,23 +56,23 @@ void swap_bytes(MutableBytes bytes, std::size_t unit) {
     std::ranges::reverse(bytes.subspan(i, unit));
 }
 
-class TorchSource final : public TensorSource {
+class TorchSource final : public FileSource {
  public:
   TorchSource(os::File file, ZipArchive archive, const os::FileIdentity& identity,
               const SourceOptions& options)
-      : file_(std::move(file)),
+      : FileSource(std::move(file), identity),
         archive_(std::move(archive)),
         reader_(file_, archive_, identity, options.inflate_budget) {}
 
   // Reads everything that the description needs.
-  [[nodiscard]] Status load(const os::FileIdentity& identity, const SourceOptions& options,
-                            MemoryMeter& meter);
+  [[nodiscard]] Status load(const SourceOptions& options, MemoryMeter& meter);
 
-  [[nodiscard]] const SourceDescription& description() const noexcept override {
-    return description_;
-  }
   Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
   Status finish() override { return reader_.finish(); }
+  [[nodiscard]] std::uint64_t kept_bytes() const noexcept override {
+    return archive_.directory().size() + archive_.members().size() * kKeptForMember +
+           plans_.capacity() * sizeof(Plan);
+  }
 
  private:
   // A tensor as it is read.
@@ -82,7 +82,10 @@ class TorchSource final : public TensorSource {
     std::uint8_t swap_unit = 1;     // bytes that are reversed; 1: none
     std::uint64_t byte_offset = 0;
     std::vector<std::uint64_t> strides;  // empty if contiguous
+    std::vector<std::uint64_t> shape;    // likewise
+    std::uint64_t nbytes = 0;
   };
+  static constexpr std::uint64_t kKeptForMember = sizeof(ZipMember) + 32;  // names and checksums
 
   [[nodiscard]] Error bad(std::string_view cause) const {
     return {ErrorCode::kBadInput, fmt::format("{}: {}", file_.label(), cause)};
@@ -94,7 +97,7 @@ class TorchSource final : public TensorSource {
                                            MemoryMeter& meter) const;
   void describe(Checkpoint checkpoint);
   void add_tensor(NamedTensor tensor);
-  void describe_file(const os::FileIdentity& identity, Bytes pickle);
+  void describe_file(Bytes pickle);
 
   [[nodiscard]] Status read_swapped(const Plan& plan, std::uint64_t offset, MutableBytes out);
   [[nodiscard]] Status read_gathered(std::size_t index, std::uint64_t offset, MutableBytes out);
@@ -103,10 +106,8 @@ class TorchSource final : public TensorSource {
     return archive_.members()[plan.member];
   }
 
-  os::File file_;
   ZipArchive archive_;
   MemberReader reader_;
-  SourceDescription description_;
   std::vector<Plan> plans_;  // by position in description_.tensors
   bool big_endian_ = false;
 
@@ -116,8 +117,7 @@ class TorchSource final : public TensorSource {
   std::uint64_t block_begin_ = 0;  // bytes of the tensor
 };
 
-Status TorchSource::load(const os::FileIdentity& identity, const SourceOptions& options,
-                         MemoryMeter& meter) {
+Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
   const std::string_view foreign = foreign_archive_kind(archive_);
   if (!foreign.empty()) return bad(fmt::format("is {}", foreign));
   WPACK_TRY(reader_.check_budget());
@@ -135,7 +135,7 @@ Status TorchSource::load(const os::FileIdentity& identity, const SourceOptions& 
   auto checkpoint = flatten(pickle, options, meter);
   if (!checkpoint) return std::move(checkpoint).error().in(file_.label());
   describe(*std::move(checkpoint));
-  describe_file(identity, pickle);
+  describe_file(pickle);
   return {};
 }
 
@@ -197,6 +197,8 @@ void TorchSource::add_tensor(NamedTensor tensor) {
   SourceTensor described;
   described.name = std::move(tensor.name);
   described.dtype = view.dtype;
+  std::vector<std::uint64_t> gathered_shape;
+  if (!view.strides.empty()) gathered_shape = view.shape;
   described.shape = std::move(view.shape);
   described.nbytes = view.nbytes;
   if (view.nbytes != 0 && view.strides.empty()) {
@@ -210,15 +212,17 @@ void TorchSource::add_tensor(NamedTensor tensor) {
                     .element_size = static_cast<std::uint8_t>(info.bits / 8U),
                     .swap_unit = swap_unit,
                     .byte_offset = view.byte_offset,
-                    .strides = std::move(view.strides)});
+                    .strides = std::move(view.strides),
+                    .shape = std::move(gathered_shape),
+                    .nbytes = view.nbytes});
 }
 
-void TorchSource::describe_file(const os::FileIdentity& identity, Bytes pickle) {
+void TorchSource::describe_file(Bytes pickle) {
   description_.format = "torch-zip";
   description_.order = SourceOrder::kUse;
   const XXH128_hash_t digest = digest_of(archive_.directory(), pickle);
   description_.files.push_back({.name = base_name(file_.label()),
-                                .size = identity.size,
+                                .size = identity_.size,
                                 .digest_high = digest.high64,
                                 .digest_low = digest.low64});
   if (reader_.unchecked()) {
@@ -275,11 +279,10 @@ Status TorchSource::read_gathered(std::size_t index, std::uint64_t offset, Mutab
 
 Status TorchSource::fill_block(std::size_t index, std::uint64_t begin) {
   const Plan& plan = plans_[index];
-  const SourceTensor& tensor = description_.tensors[index];
   std::vector<std::byte> block = std::move(block_);
   block_.clear();
-  block.resize(static_cast<std::size_t>(std::min(kGatherBlock, tensor.nbytes - begin)));
-  const StridedView view{.shape = tensor.shape,
+  block.resize(static_cast<std::size_t>(std::min(kGatherBlock, plan.nbytes - begin)));
+  const StridedView view{.shape = plan.shape,
                          .strides = plan.strides,
                          .byte_offset = plan.byte_offset,
                          .element_size = plan.element_size};
@@ -302,15 +305,15 @@ bool looks_like_zip(Bytes front) noexcept {
          std::memcmp(front.data(), kSignature.data(), kSignature.size()) == 0;
 }
 
-Result<std::unique_ptr<TensorSource>> open_torch_zip(os::File file, const SourceOptions& options) {
+Result<std::unique_ptr<FileSource>> open_torch_zip(os::File file, const SourceOptions& options,
+                                                   MemoryMeter meter) {
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
-  MemoryMeter meter;
   WPACK_ASSIGN(ZipArchive archive, ZipArchive::open(file, identity.size, meter));
   file.advise_sequential();
   auto source =
       std::make_unique<TorchSource>(std::move(file), std::move(archive), identity, options);
-  WPACK_TRY(source->load(identity, options, meter));
-  return std::unique_ptr<TensorSource>(std::move(source));
+  WPACK_TRY(source->load(options, meter));
+  return std::unique_ptr<FileSource>(std::move(source));
 }
 
 }  // namespace wpack::import

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include "import/file_source.h"
+#include "import/torch/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
@@ -19,12 +21,13 @@ namespace wpack::import {
 [[nodiscard]] bool looks_like_zip(Bytes front) noexcept;
 
 // Opens the checkpoint `file`, taking it over. Reads metadata only: the central directory, the
-// local headers and data.pkl. Memory: a small multiple of those, at most about 192 MiB, and while
-// reading at most options.inflate_budget for deflated members.
+// local headers and data.pkl. Memory: a small multiple of those, at most about the budget of
+// `meter`, and while reading at most options.inflate_budget for deflated members.
 // Errors: kIo, kBadInput (not a checkpoint, or one that is invalid or not supported: TorchScript,
 // torch.export, quantised, sparse, ...), kIntegrity (a size or CRC-32 of the metadata does not
 // match), kLimit (a cap was passed). Messages start with the file's label.
-[[nodiscard]] Result<std::unique_ptr<TensorSource>> open_torch_zip(os::File file,
-                                                                   const SourceOptions& options);
+[[nodiscard]] Result<std::unique_ptr<FileSource>> open_torch_zip(os::File file,
+                                                                 const SourceOptions& options,
+                                                                 MemoryMeter meter = MemoryMeter());
 
 }  // namespace wpack::import
