@@ -38,6 +38,16 @@ void visit_planned_tensor(const SourceDescription& source, const PackPlan& plan,
   visit({"  " + escape_name(tensor.name), "", human_size(tensor.nbytes), "", note});
 }
 
+void print_list(const PackCommand& command, std::string_view what,
+                const std::vector<std::string>& lines, std::string_view noun,
+                std::string_view description, Output& out) {
+  if (lines.empty()) return;
+  out.print(fmt::format("{}: {} {}{}\n", what, human_count(lines.size(), noun), description,
+                        command.verbose ? "" : " (--verbose lists them)"));
+  if (!command.verbose) return;
+  for (const std::string& line : lines) out.print(fmt::format("  {}\n", one_line(line, 1024)));
+}
+
 // What the source holds and the container will not.
 void print_left_out(const PackCommand& command, const SourceDescription& source,
                     std::uint64_t excluded_count, Output& out) {
@@ -45,14 +55,10 @@ void print_left_out(const PackCommand& command, const SourceDescription& source,
     out.print(fmt::format("left out: {} (--include, --exclude)\n",
                           human_count(excluded_count, "tensor")));
   }
-  if (source.dropped_leaves.empty()) return;
-  out.print(fmt::format("dropped: {} that the container does not keep{}\n",
-                        human_count(source.dropped_leaves.size(), "value"),
-                        command.verbose ? "" : " (--verbose lists them)"));
-  if (!command.verbose) return;
-  for (const std::string& leaf : source.dropped_leaves) {
-    out.print(fmt::format("  {}\n", one_line(leaf, 1024)));
-  }
+  print_list(command, "dropped", source.dropped_leaves, "value", "that the container does not keep",
+             out);
+  print_list(command, "left out", source.left_out_files, "file", "or folder beside the weights",
+             out);
 }
 
 Json planned_tensor_json(const SourceDescription& source, const PackPlan& plan,
@@ -65,6 +71,23 @@ Json planned_tensor_json(const SourceDescription& source, const PackPlan& plan,
   json["nbytes"] = tensor.nbytes;
   json["alias_of"] = is_alias(planned) ? Json(alias_name(source, plan, planned)) : Json(nullptr);
   return json;
+}
+
+Json attachments_json(const SourceDescription& source) {
+  Json attachments = Json::array();
+  for (const SourceAttachment& attachment : source.attachments) {
+    attachments.push_back({{"name", attachment.name}, {"size", attachment.size}});
+  }
+  return attachments;
+}
+
+// "attached: 3 files, 12.3 kB", if there are any.
+void print_attachments(const SourceDescription& source, Output& out) {
+  if (source.attachments.empty()) return;
+  std::uint64_t size = 0;
+  for (const SourceAttachment& attachment : source.attachments) size += attachment.size;
+  out.print(fmt::format("attached: {}, {}\n", human_count(source.attachments.size(), "file"),
+                        human_size(size)));
 }
 
 void add_planned_layer(const SourceDescription& source, const PackPlan& plan,
@@ -101,6 +124,7 @@ void print_plan_text(const PackCommand& command, const SourceDescription& source
                         human_count(plan.layers.size(), "layer"),
                         human_count(plan.shard_count, "shard"), human_size(plan.payload_bytes),
                         human_size(plan.estimated_bytes)));
+  print_attachments(source, out);
   print_left_out(command, source, plan.excluded_count, out);
 }
 
@@ -118,6 +142,8 @@ void print_plan_json(const PackCommand& command, const SourceDescription& source
   json["estimated_bytes"] = plan.estimated_bytes;
   json["excluded_count"] = plan.excluded_count;
   json["dropped"] = source.dropped_leaves;
+  json["left_out"] = source.left_out_files;
+  json["attachments"] = attachments_json(source);
   out.commit();
   JsonRows layers(out, "layers", json);
   for (const PlannedLayer& layer : plan.layers) add_planned_layer(source, plan, layer, layers);
@@ -134,6 +160,7 @@ void print_report_text(const PackCommand& command, const SourceDescription& sour
                         human_size(report.payload_bytes), human_duration(seconds),
                         human_rate(report.payload_bytes, seconds), human_size(report.shared_bytes),
                         human_size(process_usage().peak_rss_bytes)));
+  print_attachments(source, out);
   print_left_out(command, source, report.excluded_count, out);
   print_swept(report.swept, out);
   if (!report.kept) return;
@@ -160,6 +187,8 @@ void print_report_json(const PackCommand& command, const SourceDescription& sour
   json["container_bytes"] = report.container_bytes;
   json["excluded_count"] = report.excluded_count;
   json["dropped"] = source.dropped_leaves;
+  json["left_out"] = source.left_out_files;
+  json["attachments"] = attachments_json(source);
   json["warnings"] = source.warnings;
   json["swept"] = report.swept;
   json["kept"] = report.kept ? Json(*report.kept) : Json(nullptr);
