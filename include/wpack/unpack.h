@@ -13,9 +13,10 @@
 namespace wpack {
 
 enum class UnpackFormat {
-  kByName,       // from the extension: .safetensors, or .pt .pth .bin .ckpt
-  kSafetensors,  // one safetensors file; tied tensors are written under every name
-  kTorch,        // one PyTorch zip that torch.load(weights_only=True) reads; ties stay ties
+  kByName,       // from the extension: .safetensors, or .pt .pth .bin .ckpt; of a folder: that of
+                 // the files that the container was packed from
+  kSafetensors,  // safetensors files; tied tensors are written under every name
+  kTorch,        // PyTorch zips that torch.load(weights_only=True) reads; ties stay ties
 };
 
 struct UnpackOptions {
@@ -28,15 +29,19 @@ struct UnpackOptions {
 
 struct UnpackReport {
   std::uint64_t tensor_count = 0;
-  std::uint64_t tensor_bytes = 0;  // written, tied tensors as often as the format repeats them
-  std::uint64_t file_bytes = 0;
-  std::vector<std::string> swept;  // leavings of earlier runs that were removed
+  std::uint64_t tensor_bytes = 0;       // written, tied tensors as often as the format repeats them
+  std::uint64_t file_bytes = 0;         // of all files
+  std::vector<std::string> files = {};  // names of what was written into a folder
+  std::vector<std::string> left_out = {};  // attachments; those of a folder with the reason
+  std::vector<std::string> swept = {};     // leavings of earlier runs that were removed
 };
 
-// Writes every tensor of `container`, and the metadata that the format can hold, to the file
+// Writes every tensor of `container`, and the metadata that the format can hold, to the one file
 // `path`, whose directory must exist. Every byte is verified on the way, whatever the container's
 // policy: the container is opened once more, by its path. The file is complete under its name or
 // absent.
+//
+// Attachments are left out.
 //
 // What a format holds:
 // - safetensors: the bytes are those that the format's reference library writes for the same
@@ -57,5 +62,22 @@ struct UnpackReport {
 [[nodiscard]] WPACK_EXPORT Result<UnpackReport> unpack(const Container& container,
                                                        const std::string& path,
                                                        const UnpackOptions& options = {});
+
+// Writes `container` as the folder `path`, which must not exist: its weights, and its attachments
+// beside them, byte for byte. Every byte is verified on the way. The folder is complete under its
+// name or absent.
+//
+// The weights are split as the index among the attachments says (model.safetensors.index.json,
+// pytorch_model.bin.index.json), if it is one of the chosen format and names exactly the tensors of
+// the container. Otherwise they become one file, called as the file that the container was packed
+// from, or model.safetensors or pytorch_model.bin, and the index is left out, as it would mislead.
+// Files of the safetensors library come back byte for byte; PyTorch's with the same contents.
+// Metadata goes as in unpack(): that of safetensors into every file, scalars into the first.
+//
+// Memory: as unpack(). Errors: those of unpack(), and kInvalidArgument (options.replace: a folder
+// is not replaced).
+[[nodiscard]] WPACK_EXPORT Result<UnpackReport> unpack_folder(const Container& container,
+                                                              const std::string& path,
+                                                              const UnpackOptions& options = {});
 
 }  // namespace wpack

@@ -28,8 +28,8 @@ struct VerifyReport {
 
 // Checks the container `path` completely: index, UUID, envelopes, sizes, every chunk's and every
 // tensor's checksum, every padding byte. Reads each payload byte once, and again those that more
-// than 64 tensors share in part; where tensors overlap so much that this would be more than 64 times
-// the payload (and 1 GiB), their own checksums are left out, which is a fault (kLimit).
+// than 64 tensors share in part; where tensors overlap so much that this would be more than 64
+// times the payload (and 1 GiB), their own checksums are left out, which is a fault (kLimit).
 // Errors: only what stops it from looking at all: an index that does not open (the error of
 // Container::open), kCancelled. Everything else becomes a fault, and it goes on.
 // Memory: twice the index and about 16 MiB.

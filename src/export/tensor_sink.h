@@ -14,6 +14,7 @@
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
 #include "wpack/types.h"
+#include "wpack/unpack.h"
 
 namespace wpack::exporting {
 
@@ -69,5 +70,11 @@ class TensorSink {
 [[nodiscard]] Result<std::unique_ptr<TensorSink>> make_torch_sink(const os::File& file,
                                                                   ExportSource source,
                                                                   std::string_view archive_name);
+
+// The sink of `format`, which is not kByName, for a file called `path`.
+[[nodiscard]] Result<std::unique_ptr<TensorSink>> make_sink(UnpackFormat format,
+                                                            const os::File& file,
+                                                            std::string_view path,
+                                                            ExportSource source);
 
 }  // namespace wpack::exporting

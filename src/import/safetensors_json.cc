@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "import/json_text.h"
+#include "base/json_text.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -66,7 +66,7 @@ enum class Level { kHeader, kMetadata, kEntry, kShape, kOffsets, kUnknown };
 // the parser, with the reason in `error_`.
 class HeaderHandler {
  public:
-  explicit HeaderHandler(const JsonText& text) : text_(text) {}
+  explicit HeaderHandler(const base::JsonText& text) : text_(text) {}
 
   SafetensorsJson& result() { return result_; }
   std::optional<Error>& error() { return error_; }
@@ -103,7 +103,7 @@ class HeaderHandler {
   bool fail(ErrorCode code, std::string_view reason, std::size_t position);
   [[nodiscard]] std::size_t position() const { return text_.position(); }
 
-  const JsonText& text_;
+  const base::JsonText& text_;
   SafetensorsJson result_;
   std::optional<Error> error_;
   Expected expected_ = Expected::kHeader;
@@ -316,7 +316,7 @@ Status check_duplicates(const SafetensorsJson& json) {
 }  // namespace
 
 Result<SafetensorsJson> parse_safetensors_json(std::string_view text) {
-  JsonText json(text);
+  base::JsonText json(text);
   if (const auto defect = json.find_defect()) {
     return Error(ErrorCode::kBadInput,
                  fmt::format("{} (header offset {})", defect->reason, defect->position));

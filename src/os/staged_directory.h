@@ -24,7 +24,8 @@ namespace wpack::os {
 
 class StagedDirectory {
  public:
-  // An existing target is replaced only if it is a directory that holds a file called `marker`.
+  // An existing target is replaced only if it is a directory that holds a file called `marker`
+  // (empty for directories that are never replaced).
   // `target` may end in a slash.
   // Errors: kIo (the parent is missing or read-only, the target exists), kLimit.
   [[nodiscard]] static Result<StagedDirectory> create(const std::string& target, std::string marker,

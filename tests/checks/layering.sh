@@ -9,13 +9,14 @@ declare -A may_include=(
   [os]="base"
   [io]="base os"
   [staging]="base os"
+  [folder]="base"
   [format]="base"
   [codec]="base"
-  [import]="base os"
-  [export]="base os"
+  [import]="base os folder"
+  [export]="base os folder"
   [pack]="base format codec os"
   [load]="base format codec os"
-  [api]="base os format codec io staging import export pack load"
+  [api]="base os folder format codec io staging import export pack load"
 )
 faults=0
 fault() {

@@ -51,8 +51,6 @@ std::vector<ForeignFile> foreign_files() {
       {"Html", "<!DOCTYPE html><html>" + tail, "HTML page"},
       {"HtmlInLowerCaseBehindSpace", "\n  <html lang=\"en\">" + tail, "HTML page"},
       {"Xml", "<?xml version=\"1.0\"?><Error>" + tail, "XML document"},
-      {"ShardIndex", R"({"metadata":{"total_size":1},"weight_map":{"a":"b"}})",
-       "index of a sharded checkpoint"},
       {"Json", R"({"architectures": ["X"], "hidden_size": 3})", "JSON text"},
       {"WpackFile", "\x89WPK\r\n\x1a\n" + tail, "one file of a wpack container"},
       {"Gguf", "GGUF\x03\0\0\0"s + tail, "GGML model file"},
@@ -88,6 +86,13 @@ TEST(DetectTest, ReturnsSafetensorsForAnObjectBehindTheLength) {
   EXPECT_EQ(detect(testing::safetensors_file("\n\t {}", 3)).format, FileFormat::kSafetensors);
   EXPECT_EQ(detect(testing::safetensors_file(std::string(5000, ' ') + "{}", 3)).format,
             FileFormat::kSafetensors);
+}
+
+TEST(DetectTest, ReturnsIndexForObjectsWithAWeightMap) {
+  EXPECT_EQ(detect(R"({"metadata":{"total_size":1},"weight_map":{"a":"b"}})").format,
+            FileFormat::kIndex);
+  EXPECT_EQ(detect("\n {\"weight_map\"").format, FileFormat::kIndex);
+  EXPECT_EQ(detect(R"(["weight_map"])").format, FileFormat::kRefused);
 }
 
 // 0x8b1f bytes spell gzip, 0x0280 a pickle, 0x04034b50 a zip archive.

@@ -51,9 +51,10 @@ TEST(OpenTensorSourceTest, RejectsDirectoriesByWhatTheyHold) {
        std::vector<ForeignDirectory>{{"index.wpi", "is a wpack container"},
                                      {".metadata", "distributed checkpoint (DCP)"},
                                      {"saved_model.pb", "TensorFlow SavedModel"},
-                                     {"model.safetensors.index.json", "Hugging Face"},
-                                     {"config.json", "Hugging Face"},
-                                     {"other", "is a directory, not a checkpoint file"}}) {
+                                     {"model_index.json", "folder of a Diffusers pipeline"},
+                                     {"snapshots", "entry of a Hugging Face cache"},
+                                     {"config.json", "is a folder without weights"},
+                                     {"other", "is a folder without weights"}}) {
     const TempDir directory;
     (void)directory.write(landmark, "x");
     EXPECT_THAT(open_tensor_source(directory.path().string()), Fails(ErrorCode::kBadInput, part));
@@ -62,9 +63,9 @@ TEST(OpenTensorSourceTest, RejectsDirectoriesByWhatTheyHold) {
 
 TEST(OpenTensorSourceTest, FindsLandmarksThatAreLinks) {
   const TempDir directory;
-  std::filesystem::create_symlink("/nonexistent", directory.path() / "config.json");
+  std::filesystem::create_symlink("/nonexistent", directory.path() / "index.wpi");
   EXPECT_THAT(open_tensor_source(directory.path().string()),
-              Fails(ErrorCode::kBadInput, "Hugging Face"));
+              Fails(ErrorCode::kBadInput, "is a wpack container"));
 }
 
 }  // namespace

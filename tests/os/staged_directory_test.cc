@@ -187,7 +187,7 @@ TEST(StagedDirectoryTest, LeavesNothingWhereItCannotOpenWhatItMade) {
   rlimit small = old;
   small.rlim_cur = static_cast<rlim_t>(next.get()) + 2;  // one more: for the parent directory
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
-  const auto staged = StagedDirectory::create(parent.file("m.wpack"), std::nullopt);
+  const auto staged = StagedDirectory::create(parent.file("m.wpack"), "", ExistingTarget::kRefuse);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
   EXPECT_THAT(staged, Fails(ErrorCode::kIo, "temporary directory"));
   EXPECT_TRUE(entries(parent).empty());

@@ -1,4 +1,4 @@
-// wpack unpack CONTAINER -o FILE
+// wpack unpack CONTAINER -o FILE|DIR/
 #include <fmt/format.h>
 
 #include <memory>
@@ -20,6 +20,8 @@ struct UnpackCommand {
   UnpackOptions options;
   bool json = false;
   bool quiet = false;
+
+  [[nodiscard]] bool folder() const { return target.ends_with('/'); }
 };
 
 void print_report_json(const UnpackCommand& command, const UnpackReport& report, double seconds,
@@ -29,11 +31,26 @@ void print_report_json(const UnpackCommand& command, const UnpackReport& report,
   json["tensor_count"] = report.tensor_count;
   json["tensor_bytes"] = report.tensor_bytes;
   json["file_bytes"] = report.file_bytes;
+  json["files"] = report.files;
+  json["left_out"] = report.left_out;
   json["swept"] = report.swept;
   json["seconds"] = seconds;
   json["bytes_per_second"] = bytes_per_second(report.tensor_bytes, seconds);
   json["peak_rss_bytes"] = process_usage().peak_rss_bytes;
   out.print_json(json);
+}
+
+void print_report(const UnpackCommand& command, const UnpackReport& report, double seconds,
+                  Output& out) {
+  out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
+                        human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
+                        human_duration(seconds), human_rate(report.tensor_bytes, seconds)));
+  if (command.folder()) {
+    out.print(fmt::format("wrote: {}\n", human_count(report.files.size(), "file")));
+  } else if (!report.left_out.empty()) {
+    out.print(fmt::format("left out: {}; a folder has room for them (-o DIR/)\n",
+                          human_count(report.left_out.size(), "attachment")));
+  }
 }
 
 Status run_unpack(UnpackCommand& command, Output& out) {
@@ -44,14 +61,17 @@ Status run_unpack(UnpackCommand& command, Output& out) {
   const Stopwatch stopwatch;
   ProgressBar bar("unpack", !command.quiet);
   command.options.progress = bar.callback();
-  WPACK_ASSIGN(const UnpackReport report, unpack(container, command.target, command.options));
+  const auto unpack_it = command.folder() ? unpack_folder : unpack;
+  WPACK_ASSIGN(const UnpackReport report, unpack_it(container, command.target, command.options));
   const double seconds = stopwatch.seconds();
+  if (command.folder() && !command.quiet) {
+    for (const std::string& attachment : report.left_out)
+      report_warning(fmt::format("left out {}", attachment));
+  }
   if (command.json) {
     print_report_json(command, report, seconds, out);
   } else if (!command.quiet) {
-    out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
-                          human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
-                          human_duration(seconds), human_rate(report.tensor_bytes, seconds)));
+    print_report(command, report, seconds, out);
     print_swept(report.swept, out);
   }
   return {};
@@ -64,17 +84,25 @@ void add_unpack_command(CLI::App& app, Action& action) {
   CLI::App& command = add_command(
       app, {.name = "unpack",
             .description = "turn a container back into a checkpoint",
-            .usage = "unpack CONTAINER -o FILE [OPTIONS]",
+            .usage = "unpack CONTAINER -o FILE|DIR/ [OPTIONS]",
             .examples = "  wpack unpack m.wpack -o m.safetensors           the extension decides\n"
                         "  wpack unpack m.wpack -o m.pth                   for torch.load\n"
-                        "  wpack unpack m.wpack -o m.ckpt --format torch   the option decides"});
+                        "  wpack unpack m.wpack -o m.ckpt --format torch   the option decides\n"
+                        "  wpack unpack m.wpack -o model/                  with the attachments\n"
+                        "\n"
+                        "A path that ends in / is a new folder: weights of the format that the\n"
+                        "container was packed from, in the files that its index names, or else in\n"
+                        "one, and the attachments beside them, byte for byte."});
   add_value(command, "CONTAINER", options->container, "", "the container")->required();
-  add_value(command, "-o,--output", options->target, "FILE", "the file to write")->required();
+  add_value(command, "-o,--output", options->target, "FILE",
+            "the file to write; a folder, where it ends in /")
+      ->required();
   add_choice<UnpackFormat>(
       command, "--format", options->options.format,
       {{"safetensors", UnpackFormat::kSafetensors}, {"torch", UnpackFormat::kTorch}},
-      "without it, the file's extension decides");
-  command.add_flag("--force", options->options.replace, "replace an existing file");
+      "without it, the file's extension decides; of a folder, what it was packed from");
+  command.add_flag("--force", options->options.replace,
+                   "replace an existing file (never a folder)");
   add_index_limit(command, options->options.max_index_bytes);
   add_json_flag(command, options->json);
   command.add_flag("-q,--quiet", options->quiet, "print nothing but errors (and JSON)");

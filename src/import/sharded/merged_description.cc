@@ -116,7 +116,7 @@ std::vector<std::uint32_t> MergedDescription::tensors_by_name() const {
   return order;
 }
 
-Status MergedDescription::check(const WeightMap* index, const std::string& index_name) {
+Status MergedDescription::check(const folder::WeightMap* index, const std::string& index_name) {
   const std::vector<std::uint32_t> order = tensors_by_name();
   for (std::size_t i = 1; i < order.size(); ++i) {
     const std::string& name = description_.tensors[order[i]].name;
@@ -131,7 +131,7 @@ Status MergedDescription::check(const WeightMap* index, const std::string& index
 }
 
 // Both lists ascend by name.
-Status MergedDescription::check_index(const WeightMap& index, const std::string& index_name,
+Status MergedDescription::check_index(const folder::WeightMap& index, const std::string& index_name,
                                       std::span<const std::uint32_t> order) {
   std::vector<std::uint32_t> unnamed;
   std::size_t place = 0;

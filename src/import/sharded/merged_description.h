@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "import/sharded/weight_map.h"
+#include "folder/weight_map.h"
 #include "import/torch/memory_meter.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
@@ -35,7 +35,7 @@ class MergedDescription {
   // the shards. `index_name` is what messages call it.
   // Errors: kBadInput (a tensor in two files, in none, or in another than the index says; tensor
   // and files are named).
-  [[nodiscard]] Status check(const WeightMap* index, const std::string& index_name);
+  [[nodiscard]] Status check(const folder::WeightMap* index, const std::string& index_name);
 
   [[nodiscard]] SourceDescription take() { return std::move(description_); }
 
@@ -45,7 +45,7 @@ class MergedDescription {
   [[nodiscard]] std::vector<std::uint32_t> tensors_by_name() const;
   void add_tensors(std::vector<SourceTensor> tensors);
   [[nodiscard]] Status add_metadata(const std::string& name, std::vector<MetadataEntry> entries);
-  [[nodiscard]] Status check_index(const WeightMap& index, const std::string& index_name,
+  [[nodiscard]] Status check_index(const folder::WeightMap& index, const std::string& index_name,
                                    std::span<const std::uint32_t> order);
   void note_unnamed(std::span<const std::uint32_t> tensors, const std::string& index_name);
   void note_total_size(std::uint64_t total_size, const std::string& index_name);

@@ -9,11 +9,11 @@
 
 #include "base/checked_math.h"
 #include "base/file_name.h"
-#include "import/sharded/attachment_rule.h"
-#include "import/sharded/folder_weights.h"
+#include "folder/attachment_rule.h"
+#include "folder/weight_files.h"
+#include "folder/weight_map.h"
 #include "import/sharded/merged_description.h"
 #include "import/sharded/shard_files.h"
-#include "import/sharded/weight_map.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -23,10 +23,11 @@ constexpr std::size_t kMaxListedFiles = 3;  // of those that are missing
 
 class ShardedSource final : public TensorSource {
  public:
-  explicit ShardedSource(Folder folder) : folder_(std::move(folder)), shards_(folder_) {}
+  ShardedSource(Folder folder, const MemoryMeter& meter)
+      : folder_(std::move(folder)), shards_(folder_), meter_(meter) {}
 
   // `names` are those of everything in the folder.
-  [[nodiscard]] Status load(const FolderWeights& weights, std::vector<std::string> names,
+  [[nodiscard]] Status load(const folder::WeightFiles& weights, std::vector<std::string> names,
                             const SourceOptions& options);
 
   [[nodiscard]] const SourceDescription& description() const noexcept override {
@@ -40,10 +41,10 @@ class ShardedSource final : public TensorSource {
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
 
-  [[nodiscard]] Result<WeightMap> read_index(const std::string& name) const;
-  [[nodiscard]] Status check_files(const WeightMap& map, const FolderWeights& weights,
+  [[nodiscard]] Result<folder::WeightMap> read_index(const std::string& name) const;
+  [[nodiscard]] Status check_files(const folder::WeightMap& map, const folder::WeightFiles& weights,
                                    std::span<const std::string> names) const;
-  [[nodiscard]] Status load_shards(std::span<const std::string> files, const WeightMap* map,
+  [[nodiscard]] Status load_shards(std::span<const std::string> files, const folder::WeightMap* map,
                                    const std::string& index, const SourceOptions& options);
   [[nodiscard]] Status sort_out(std::span<const std::string> names, const std::string& index,
                                 bool attachments);
@@ -60,11 +61,11 @@ class ShardedSource final : public TensorSource {
   os::File attachment_file_;
 };
 
-Status ShardedSource::load(const FolderWeights& weights, std::vector<std::string> names,
+Status ShardedSource::load(const folder::WeightFiles& weights, std::vector<std::string> names,
                            const SourceOptions& options) {
   std::ranges::sort(names);
   std::vector<std::string> files = weights.files;
-  std::optional<WeightMap> map;
+  std::optional<folder::WeightMap> map;
   if (!weights.index.empty()) {
     WPACK_ASSIGN(map, read_index(weights.index));
     WPACK_TRY(check_files(*map, weights, names));
@@ -72,6 +73,11 @@ Status ShardedSource::load(const FolderWeights& weights, std::vector<std::string
     meter_.add(map->kept_bytes());
   }
   WPACK_TRY(load_shards(files, map ? &*map : nullptr, weights.index, options));
+  if (map) {
+    for (const std::string& warning : map->warnings())
+      description_.warnings.push_back(
+          fmt::format("{}: {}", escape_name(weights.index, 256), warning));
+  }
   std::ranges::sort(files);
   std::erase_if(names, [&](const std::string& name) {
     return name.starts_with('.') || std::ranges::binary_search(files, name);
@@ -79,22 +85,22 @@ Status ShardedSource::load(const FolderWeights& weights, std::vector<std::string
   return sort_out(names, weights.index, options.attachments);
 }
 
-Result<WeightMap> ShardedSource::read_index(const std::string& name) const {
+Result<folder::WeightMap> ShardedSource::read_index(const std::string& name) const {
   WPACK_ASSIGN(const os::File file, folder_.open(name));
   WPACK_ASSIGN(const std::uint64_t size, file.size());
-  if (size > kMaxWeightMapText) {
+  if (size > folder::kMaxWeightMapText) {
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: an index of {} bytes, more than the {} that are read",
-                             file.label(), size, kMaxWeightMapText));
+                             file.label(), size, folder::kMaxWeightMapText));
   }
   std::string text(static_cast<std::size_t>(size), '\0');
   WPACK_TRY(file.read_exact(0, std::as_writable_bytes(std::span(text))));
-  auto map = WeightMap::parse(text);
+  auto map = folder::WeightMap::parse(text);
   if (!map) return std::move(map).error().in(file.label());
   return map;
 }
 
-Status ShardedSource::check_files(const WeightMap& map, const FolderWeights& weights,
+Status ShardedSource::check_files(const folder::WeightMap& map, const folder::WeightFiles& weights,
                                   std::span<const std::string> names) const {
   std::string missing;
   std::size_t count = 0;
@@ -110,11 +116,11 @@ Status ShardedSource::check_files(const WeightMap& map, const FolderWeights& wei
   }
   const bool rivals =
       !weights.rival.empty() && std::ranges::find(map.files(), weights.rival) == map.files().end();
-  if (rivals) return ambiguous_weights(weights.rival, weights.index).in(folder_.label());
+  if (rivals) return folder::ambiguous_weights(weights.rival, weights.index).in(folder_.label());
   return {};
 }
 
-Status ShardedSource::load_shards(std::span<const std::string> files, const WeightMap* map,
+Status ShardedSource::load_shards(std::span<const std::string> files, const folder::WeightMap* map,
                                   const std::string& index, const SourceOptions& options) {
   MergedDescription merged(meter_);
   for (const std::string& name : files) {
@@ -138,12 +144,12 @@ Status ShardedSource::sort_out(std::span<const std::string> names, const std::st
   std::size_t other_weights = 0;
   std::string first_weight;
   for (const std::string& name : names) {
-    if (attachments && (name == index || is_attached(name))) {
+    if (attachments && (name == index || folder::is_attached(name))) {
       WPACK_TRY(attach(name));
       continue;
     }
     leave_out(name, "");
-    if (name != index && is_weight_name(name) && other_weights++ == 0) first_weight = name;
+    if (name != index && folder::is_weight_name(name) && other_weights++ == 0) first_weight = name;
   }
   if (other_weights == 0) return {};
   const std::string more =
@@ -161,15 +167,15 @@ Status ShardedSource::attach(const std::string& name) {
   }
   WPACK_ASSIGN(const os::File file, folder_.open(name));
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
-  if (identity.size > kMaxAttachmentSize) {
+  if (identity.size > folder::kMaxAttachmentSize) {
     leave_out(name, fmt::format("{} bytes, more than the {} of an attachment", identity.size,
-                                kMaxAttachmentSize));
+                                folder::kMaxAttachmentSize));
     return {};
   }
-  if (attached_.size() == kMaxAttachments) {
+  if (attached_.size() == folder::kMaxAttachments) {
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: holds more than {} files to attach, which is the format's limit",
-                             folder_.label(), kMaxAttachments));
+                             folder_.label(), folder::kMaxAttachments));
   }
   description_.attachments.push_back({.name = name, .size = identity.size});
   attached_.push_back(identity);
@@ -194,8 +200,11 @@ Status ShardedSource::read(std::size_t index, std::uint64_t offset, MutableBytes
   }
   const auto after = std::ranges::upper_bound(first_tensors_, index);
   const auto shard = static_cast<std::size_t>(after - first_tensors_.begin()) - 1;
-  WPACK_ASSIGN(FileSource* const source, shards_.use(shard));
-  Status status = source->read(index - first_tensors_[shard], offset, out);
+  const auto read_shard = [&]() -> Status {
+    WPACK_ASSIGN(FileSource* const source, shards_.use(shard));
+    return source->read(index - first_tensors_[shard], offset, out);
+  };
+  Status status = read_shard();
   if (status) return {};
   return std::move(status).error().in(
       fmt::format("tensor \"{}\"", escape_name(description_.tensors[index].name)));
@@ -227,10 +236,12 @@ Status ShardedSource::finish() {
   return {};
 }
 
-Result<std::unique_ptr<TensorSource>> open_weights(Folder folder, const FolderWeights& weights,
+Result<std::unique_ptr<TensorSource>> open_weights(Folder folder,
+                                                   const folder::WeightFiles& weights,
                                                    std::vector<std::string> names,
-                                                   const SourceOptions& options) {
-  auto source = std::make_unique<ShardedSource>(std::move(folder));
+                                                   const SourceOptions& options,
+                                                   const MemoryMeter& meter) {
+  auto source = std::make_unique<ShardedSource>(std::move(folder), meter);
   WPACK_TRY(source->load(weights, std::move(names), options));
   return std::unique_ptr<TensorSource>(std::move(source));
 }
@@ -238,15 +249,15 @@ Result<std::unique_ptr<TensorSource>> open_weights(Folder folder, const FolderWe
 }  // namespace
 
 Result<std::unique_ptr<TensorSource>> open_folder(os::UniqueFd directory, const std::string& path,
-                                                  const SourceOptions& options) {
+                                                  const SourceOptions& options, MemoryMeter meter) {
   Folder folder(std::move(directory), path);
   WPACK_ASSIGN(std::vector<std::string> names, os::read_directory(folder.fd(), folder.label()));
   // Which of several names is named in a message is decided by the names alone.
   std::ranges::sort(names);
-  const auto weights = choose_weights(names);
+  const auto weights = folder::choose_weights(names);
   if (!weights) return Error(weights.error()).in(folder.label());
   if (weights->index.empty() && weights->files.empty()) return std::unique_ptr<TensorSource>();
-  return open_weights(std::move(folder), *weights, std::move(names), options);
+  return open_weights(std::move(folder), *weights, std::move(names), options, meter);
 }
 
 Result<std::unique_ptr<TensorSource>> open_index(const std::string& path,
@@ -256,9 +267,9 @@ Result<std::unique_ptr<TensorSource>> open_index(const std::string& path,
   WPACK_ASSIGN(os::UniqueFd directory, os::open_directory(parent));
   Folder folder(std::move(directory), parent);
   WPACK_ASSIGN(std::vector<std::string> names, os::read_directory(folder.fd(), folder.label()));
-  FolderWeights weights;
+  folder::WeightFiles weights;
   weights.index = slash == std::string::npos ? path : path.substr(slash + 1);
-  return open_weights(std::move(folder), weights, std::move(names), options);
+  return open_weights(std::move(folder), weights, std::move(names), options, MemoryMeter());
 }
 
 }  // namespace wpack::import

@@ -53,7 +53,7 @@ def folders():
 
 def describe(path, variant):
     """What the folder's own library reads: names, element types, shapes, checksums."""
-    state = LlamaForCausalLM.from_pretrained(path, variant=variant).state_dict()
+    state = LlamaForCausalLM.from_pretrained(path, variant=variant, dtype="auto").state_dict()
     names = set()
     for file in list(path.glob("*.safetensors")) + list(path.glob("*.bin")):
         if file.suffix == ".bin":

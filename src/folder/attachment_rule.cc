@@ -1,10 +1,10 @@
-#include "import/sharded/attachment_rule.h"
+#include "folder/attachment_rule.h"
 
 #include <algorithm>
 
-#include "import/sharded/folder_weights.h"
+#include "folder/weight_files.h"
 
-namespace wpack::import {
+namespace wpack::folder {
 
 bool is_attached(std::string_view name) {
   // The index of the weights that are packed is attached by its reader; of others it would name
@@ -18,4 +18,4 @@ bool is_attached(std::string_view name) {
          std::ranges::any_of(kAttachmentBeginnings, begins);
 }
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-namespace wpack::import {
+namespace wpack::base {
 
 // A text, and how far the parser has come in it: it hands no positions to its handler.
 class JsonText {
@@ -72,4 +72,4 @@ class JsonText {
   const char* at_;
 };
 
-}  // namespace wpack::import
+}  // namespace wpack::base

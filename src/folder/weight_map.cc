@@ -1,4 +1,4 @@
-#include "import/sharded/weight_map.h"
+#include "folder/weight_map.h"
 
 #include <fmt/format.h>
 
@@ -8,11 +8,11 @@
 #include <unordered_map>
 
 #include "base/file_name.h"
+#include "base/json_text.h"
 #include "base/natural_order.h"
-#include "import/json_text.h"
 #include "wpack/text.h"
 
-namespace wpack::import {
+namespace wpack::folder {
 namespace {
 
 constexpr std::size_t kMaxDepth = 16;
@@ -26,7 +26,7 @@ constexpr std::size_t kMaxFiles = 16'384;
 // the parser, with the reason in `error_`.
 class WeightMapHandler {
  public:
-  explicit WeightMapHandler(const JsonText& text) : text_(text) {}
+  explicit WeightMapHandler(const base::JsonText& text) : text_(text) {}
 
   // The names are those of the parser's interface.
   bool null() { return scalar(); }
@@ -63,7 +63,7 @@ class WeightMapHandler {
     return fail(ErrorCode::kBadInput, reason, text_.position());
   }
 
-  const JsonText& text_;
+  const base::JsonText& text_;
   WeightMap result_;
   std::optional<Error> error_;
   Place place_ = Place::kTop;
@@ -210,7 +210,7 @@ std::uint64_t WeightMap::kept_bytes() const noexcept {
 }
 
 Result<WeightMap> WeightMap::parse(std::string_view text) {
-  JsonText json(text);
+  base::JsonText json(text);
   if (const auto defect = json.find_defect()) {
     return Error(ErrorCode::kBadInput,
                  fmt::format("{} (offset {})", defect->reason, defect->position));
@@ -220,4 +220,4 @@ Result<WeightMap> WeightMap::parse(std::string_view text) {
   return handler.finish(complete);
 }
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

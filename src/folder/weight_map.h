@@ -19,7 +19,7 @@
 
 #include "wpack/error.h"
 
-namespace wpack::import {
+namespace wpack::folder {
 
 // Bytes of an index that is read. Those of today's largest models have 25 MB.
 inline constexpr std::uint64_t kMaxWeightMapText = std::uint64_t{64} << 20;
@@ -75,4 +75,4 @@ class WeightMap {
   std::vector<std::string> warnings_;
 };
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace wpack::import {
+namespace wpack::folder {
 
 // The rule, which include/wpack/tensor_source.h and `wpack pack --help` state too: what other
 // programs need to use the weights, and the terms of their use. Matched by the end of the name, or
@@ -19,4 +19,4 @@ inline constexpr std::size_t kMaxAttachments = 1'024;                         //
 // True if a file of this name is attached, if its size allows.
 [[nodiscard]] bool is_attached(std::string_view name);
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

@@ -1,4 +1,4 @@
-#include "import/sharded/folder_weights.h"
+#include "folder/weight_files.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 
 #include "wpack/text.h"
 
-namespace wpack::import {
+namespace wpack::folder {
 namespace {
 
 struct Kind {
@@ -148,9 +148,9 @@ Result<std::vector<std::string>> complete_set(std::string_view total,
                                            escape_name(missing, 256)));
 }
 
-Result<FolderWeights> choose_form(const Group& group) {
+Result<WeightFiles> choose_form(const Group& group) {
   const std::vector<std::string_view> forms = group.forms();
-  FolderWeights weights;
+  WeightFiles weights;
   if (group.indexes.size() > 1) return ambiguous_weights(forms[0], forms[1]);
   if (group.indexes.size() == 1) {
     weights.index = group.indexes.front();
@@ -189,7 +189,7 @@ bool is_weight_name(std::string_view name) {
   });
 }
 
-Result<FolderWeights> choose_weights(std::span<const std::string> names) {
+Result<WeightFiles> choose_weights(std::span<const std::string> names) {
   for (const Kind& kind : kKinds) {
     Groups groups;
     for (const std::string& name : names) add_name(name, kind, groups);
@@ -203,7 +203,7 @@ Result<FolderWeights> choose_weights(std::span<const std::string> names) {
     }
     return choose_form(group->second);
   }
-  return FolderWeights{};
+  return WeightFiles{};
 }
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

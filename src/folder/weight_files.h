@@ -20,9 +20,9 @@
 
 #include "wpack/error.h"
 
-namespace wpack::import {
+namespace wpack::folder {
 
-struct FolderWeights {
+struct WeightFiles {
   std::string index;               // empty if there is none, and then:
   std::vector<std::string> files;  // the single file, or the set, complete and in order
   // With an index: a single file that stands for the same weights unless the index names it.
@@ -32,7 +32,7 @@ struct FolderWeights {
 // Returns the weights among the `names` of a folder; all members are empty if there are none.
 // Errors: kBadInput (ambiguous), kIo (a file of a set is missing); messages name the files, not the
 // folder.
-[[nodiscard]] Result<FolderWeights> choose_weights(std::span<const std::string> names);
+[[nodiscard]] Result<WeightFiles> choose_weights(std::span<const std::string> names);
 
 // True if the name is that of an index, such as model.safetensors.index.json.
 [[nodiscard]] bool is_index_name(std::string_view name);
@@ -43,4 +43,4 @@ struct FolderWeights {
 // The refusal of two files that stand for the same weights.
 [[nodiscard]] Error ambiguous_weights(std::string_view a, std::string_view b);
 
-}  // namespace wpack::import
+}  // namespace wpack::folder

@@ -1,0 +1,644 @@
+// Folders and indexes through open_tensor_source().
+#include "import/sharded/sharded_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+
+#include "import/torch/checkpoint_file.h"
+#include "support/model_folder.h"
+#include "support/result_matchers.h"
+
+namespace wpack {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using testing::Fails;
+using ::testing::HasSubstr;
+using testing::IsOk;
+using testing::kIndexName;
+using testing::model_shard;
+using testing::ModelFolder;
+using ::testing::Not;
+using testing::read_tensor;
+
+std::map<std::string, std::string> read_all(TensorSource& source) {
+  std::map<std::string, std::string> contents;
+  const auto& tensors = source.description().tensors;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    auto bytes = read_tensor(source, i);
+    EXPECT_THAT(bytes, IsOk());
+    if (bytes) contents[tensors[i].name] = *std::move(bytes);
+  }
+  EXPECT_THAT(source.finish(), IsOk());
+  return contents;
+}
+
+std::string read_attachment(TensorSource& source, std::size_t index) {
+  std::string bytes(source.description().attachments[index].size, '\0');
+  EXPECT_THAT(source.read_attachment(index, 0, std::as_writable_bytes(std::span(bytes))), IsOk());
+  return bytes;
+}
+
+std::vector<std::string> attachment_names(const TensorSource& source) {
+  std::vector<std::string> names;
+  for (const SourceAttachment& attachment : source.description().attachments)
+    names.push_back(attachment.name);
+  return names;
+}
+
+const std::map<std::string, std::string> kSmallContents = {{"embed.weight", std::string(300, 'e')},
+                                                           {"layers.0.down", std::string(100, 'd')},
+                                                           {"layers.0.up", std::string(200, '0')},
+                                                           {"norm.weight", "nnnn"}};
+
+class FolderTest : public ::testing::Test {
+ protected:
+  FolderTest() { testing::add_small_shards(folder_); }
+  [[nodiscard]] auto open() const { return open_tensor_source(folder_.path()); }
+  [[nodiscard]] auto open_index() const { return open_tensor_source(folder_.file(kIndexName)); }
+
+  ModelFolder folder_;
+};
+
+TEST_F(FolderTest, ReadsAllFilesOfAnIndexAsOneSource) {
+  folder_.write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  const SourceDescription& description = source->description();
+  EXPECT_EQ(description.format, "safetensors");
+  EXPECT_EQ(description.order, SourceOrder::kName);
+  ASSERT_EQ(description.files.size(), 3U);
+  EXPECT_EQ(description.files[2].name, "model-00003-of-00003.safetensors");
+  EXPECT_EQ(description.files[2].size,
+            fs::file_size(folder_.file("model-00003-of-00003.safetensors")));
+  EXPECT_THAT(description.warnings, ElementsAre());
+  EXPECT_THAT(description.left_out_files, ElementsAre());
+  ASSERT_EQ(description.metadata.size(), 1U) << "equal metadata is kept once";
+  EXPECT_EQ(description.metadata[0].key, "format");
+  EXPECT_EQ(read_all(*source), kSmallContents);
+}
+
+TEST_F(FolderTest, ReadsTheSameWhenItsIndexIsNamed) {
+  folder_.write_index().write("config.json", "{}");
+  ASSERT_OK_AND_ASSIGN(const auto by_folder, open());
+  ASSERT_OK_AND_ASSIGN(const auto by_index, open_index());
+  EXPECT_EQ(read_all(*by_index), kSmallContents);
+  EXPECT_THAT(attachment_names(*by_index), ElementsAre("config.json", kIndexName));
+  EXPECT_EQ(attachment_names(*by_folder), attachment_names(*by_index));
+}
+
+TEST_F(FolderTest, ReadsSetsWithoutAnIndex) {
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  EXPECT_EQ(source->description().files.size(), 3U);
+  EXPECT_EQ(read_all(*source), kSmallContents);
+}
+
+TEST_F(FolderTest, ReadsPathsAsTheUserWritesThem) {
+  folder_.write_index();
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_.path());
+  for (const std::string path : {".", "./", "model.safetensors.index.json"}) {
+    SCOPED_TRACE(path);
+    EXPECT_THAT(open_tensor_source(path), IsOk());
+  }
+  fs::remove("model-00002-of-00003.safetensors");
+  EXPECT_THAT(open_tensor_source(std::string(kIndexName)),
+              Fails(ErrorCode::kIo,
+                    "model.safetensors.index.json: names files that are not there: "
+                    "model-00002-of-00003.safetensors"));
+  fs::current_path(before);
+  EXPECT_THAT(open_tensor_source(folder_.path() + "/"),
+              Fails(ErrorCode::kIo, folder_.path() + "/model.safetensors.index.json: names"));
+}
+
+TEST(SingleFileFolderTest, ReadsIt) {
+  ModelFolder folder;
+  folder.write("model.safetensors", model_shard({{"w", "ww"}})).write("config.json", "{}");
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder.path()));
+  EXPECT_THAT(attachment_names(*source), ElementsAre("config.json"));
+  EXPECT_EQ(read_all(*source), (std::map<std::string, std::string>{{"w", "ww"}}));
+}
+
+TEST(SingleFileFolderTest, ReadsTheFileThatItsOwnIndexNames) {
+  ModelFolder folder;
+  folder.shard("model.safetensors", {{"w", "ww"}}).write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder.path()));
+  EXPECT_EQ(source->description().files.size(), 1U);
+}
+
+TEST(CacheFolderTest, FollowsLinksOfFilesAndOfItsIndex) {
+  ModelFolder blobs;
+  testing::add_small_shards(blobs);
+  blobs.write_index().write("config.json", "{}");
+  const testing::TempDir snapshot;
+  int number = 0;
+  for (const auto& entry : fs::directory_iterator(blobs.path())) {
+    const fs::path blob = fs::path(blobs.path()) / ("blob" + std::to_string(number++));
+    fs::create_symlink(blob, snapshot.path() / entry.path().filename());
+  }
+  // The links are complete before the files get the names of blobs.
+  for (const auto& link : fs::directory_iterator(snapshot.path()))
+    fs::rename(blobs.path() / link.path().filename(), fs::read_symlink(link.path()));
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(snapshot.path().string()));
+  EXPECT_EQ(read_all(*source), kSmallContents);
+  EXPECT_THAT(attachment_names(*source), ElementsAre("config.json", kIndexName));
+  EXPECT_EQ(source->description().files[0].name, "model-00001-of-00003.safetensors");
+  ASSERT_OK_AND_ASSIGN(const auto by_index, open_tensor_source(snapshot.file(kIndexName)));
+  EXPECT_EQ(read_all(*by_index), kSmallContents);
+}
+
+TEST_F(FolderTest, AttachesWhatTravelsWithTheWeightsAndListsTheRest) {
+  folder_.write_index()
+      .write("config.json", "{\"a\": 1}")
+      .write("empty.txt", "")
+      .write("tokenizer.model", "model")
+      .write("model.onnx", "x")
+      .write("größe.json", "x")
+      .write(".gitattributes", "x")
+      .write("pytorch_model.bin", "x")
+      .write("pytorch_model.bin.index.json", "{}");
+  fs::create_directory(folder_.file("original"));
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  EXPECT_THAT(attachment_names(*source),
+              ElementsAre("config.json", "empty.txt", kIndexName, "tokenizer.model"));
+  EXPECT_EQ(read_attachment(*source, 0), "{\"a\": 1}");
+  EXPECT_EQ(read_attachment(*source, 1), "");
+  EXPECT_EQ(read_attachment(*source, 2), folder_.index.dump());
+  EXPECT_EQ(read_attachment(*source, 3), "model");
+  EXPECT_THAT(source->description().left_out_files,
+              ElementsAre(HasSubstr("größe.json (an attachment's name"), "model.onnx", "original",
+                          "pytorch_model.bin", "pytorch_model.bin.index.json"));
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre(HasSubstr("größe.json is left out: an attachment's name"),
+                          "pytorch_model.bin (and 1 more) is left out: the weights are those of "
+                          "model.safetensors.index.json"));
+  EXPECT_THAT(source->finish(), IsOk());
+}
+
+TEST_F(FolderTest, AttachesNothingWhenItIsToldSo) {
+  folder_.write_index().write("config.json", "{}");
+  ASSERT_OK_AND_ASSIGN(const auto source,
+                       open_tensor_source(folder_.path(), {.attachments = false}));
+  EXPECT_TRUE(source->description().attachments.empty());
+  EXPECT_THAT(source->description().left_out_files, ElementsAre("config.json", kIndexName));
+  EXPECT_TRUE(source->description().warnings.empty());
+}
+
+TEST_F(FolderTest, LeavesOutAttachmentsThatAreTooLarge) {
+  folder_.write_index().write("tokenizer.json", "").write("vocab.json", "");
+  fs::resize_file(folder_.file("tokenizer.json"), 64 << 20);
+  fs::resize_file(folder_.file("vocab.json"), (64 << 20) + 1);
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  EXPECT_THAT(attachment_names(*source), ElementsAre(kIndexName, "tokenizer.json"));
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre("vocab.json is left out: 67108865 bytes, more than the 67108864 of an "
+                          "attachment"));
+}
+
+TEST_F(FolderTest, RejectsReadsOutsideOfTensorsAndAttachments) {
+  folder_.write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  std::byte out[2];
+  EXPECT_THAT(source->read(0, 299, out), Fails(ErrorCode::kInvalidArgument, "not inside tensor 0"));
+  EXPECT_THAT(source->read(4, 0, out), Fails(ErrorCode::kInvalidArgument, "not inside tensor 4"));
+  EXPECT_THAT(source->read_attachment(0, ~std::uint64_t{0}, out),
+              Fails(ErrorCode::kInvalidArgument, "not inside attachment 0"));
+  EXPECT_THAT(source->read_attachment(1, 0, out),
+              Fails(ErrorCode::kInvalidArgument, "not inside attachment 1"));
+}
+
+// What is no defect, but worth a line.
+struct Warned {
+  const char* name;
+  std::function<void(ModelFolder&)> change;
+  const char* part;
+};
+void PrintTo(const Warned& row, std::ostream* out) { *out << row.name; }
+
+class WarnedFolderTest : public ::testing::TestWithParam<Warned> {};
+
+TEST_P(WarnedFolderTest, PacksWithOneWarning) {
+  ModelFolder folder;
+  testing::add_small_shards(folder);
+  GetParam().change(folder);
+  folder.write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder.path()));
+  EXPECT_THAT(source->description().warnings, ElementsAre(HasSubstr(GetParam().part)));
+  EXPECT_EQ(read_all(*source), kSmallContents);
+}
+
+const std::vector<Warned> kWarned = {
+    {"TensorThatTheIndexDoesNotName",
+     [](ModelFolder& folder) { folder.index["weight_map"].erase("layers.0.up"); },
+     "tensor \"layers.0.up\" of model-00002-of-00003.safetensors is not in "
+     "model.safetensors.index.json; it is packed too"},
+    {"WrongTotalSize", [](ModelFolder& folder) { folder.index["metadata"]["total_size"] = 1; },
+     "model.safetensors.index.json: total_size is 1, but the tensors have 604 bytes"},
+    {"UnknownKey", [](ModelFolder& folder) { folder.index["version"] = 2; },
+     "model.safetensors.index.json: unknown key \"version\" ignored"},
+    {"OtherWeights", [](ModelFolder& folder) { folder.write("consolidated.safetensors", "x"); },
+     "consolidated.safetensors is left out: the weights are those of model.safetensors.index.json"},
+    {"OtherSet", [](ModelFolder& folder) { folder.write("model-00001-of-00001.safetensors", "x"); },
+     "model-00001-of-00001.safetensors is left out"},
+    {"OtherMetadata",
+     [](ModelFolder& folder) {
+       std::string shard = model_shard({{"norm.weight", "nnnn"}});
+       shard.replace(shard.find("\"pt\""), 4, "\"np\"");
+       folder.write("model-00003-of-00003.safetensors", shard);
+     },
+     "model-00003-of-00003.safetensors: metadata \"format\" differs"},
+    {"WarningOfOneFile",
+     [](ModelFolder& folder) {
+       std::string shard = model_shard({{"norm.weight", "nnnn"}});
+       shard.replace(shard.find("\"dtype\""), 7, "\"x\":7,\"dtype\"");
+       shard[0] = static_cast<char>(shard[0] + 6);
+       folder.write("model-00003-of-00003.safetensors", shard);
+     },
+     "model-00003-of-00003.safetensors: tensor \"norm.weight\": unknown field \"x\" ignored"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Folder, WarnedFolderTest, ::testing::ValuesIn(kWarned),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+// The folder of three files, changed in one place, and opened.
+struct RefusedModel {
+  const char* name;
+  ErrorCode code;
+  const char* part;
+  std::function<void(ModelFolder&)> change;  // before the index is written
+  bool index = true;
+};
+void PrintTo(const RefusedModel& row, std::ostream* out) { *out << row.name; }
+
+class RefusedModelTest : public ::testing::TestWithParam<RefusedModel> {};
+
+TEST_P(RefusedModelTest, NamesFileAndCause) {
+  const RefusedModel& row = GetParam();
+  ModelFolder folder;
+  testing::add_small_shards(folder);
+  row.change(folder);
+  if (row.index) folder.write_index();
+  const auto source = open_tensor_source(folder.path());
+  EXPECT_THAT(source, Fails(row.code, row.part));
+  if (source) return;
+  EXPECT_TRUE(source.error().message().starts_with(folder.path())) << source.error().message();
+  EXPECT_LE(source.error().message().size(), 4096U);
+}
+
+const char* const kFirst = "model-00001-of-00003.safetensors";
+const char* const kSecond = "model-00002-of-00003.safetensors";
+const char* const kThird = "model-00003-of-00003.safetensors";
+
+auto map_to(const char* tensor, const char* file) {
+  return [=](ModelFolder& folder) { folder.index["weight_map"][tensor] = file; };
+}
+auto contents(const char* file, std::string bytes) {
+  return [=](ModelFolder& folder) { folder.write(file, bytes); };
+}
+auto remove_files(const std::vector<std::string>& files) {
+  return [=](ModelFolder& folder) {
+    for (const std::string& file : files) fs::remove(folder.file(file));
+  };
+}
+auto link_to(const char* file, const char* target) {
+  return [=](ModelFolder& folder) {
+    fs::remove(folder.file(file));
+    fs::create_symlink(target, folder.file(file));
+  };
+}
+auto index_text(const std::string& text) {
+  return [=](ModelFolder& folder) { folder.write(std::string(kIndexName), text); };
+}
+auto make_fifo(const char* file) {
+  return [=](ModelFolder& folder) {
+    fs::remove(folder.file(file));
+    (void)::mkfifo(folder.file(file).c_str(), 0600);
+  };
+}
+
+const std::vector<RefusedModel> kRefusedIndexes = {
+    {"FileMissing", ErrorCode::kIo,
+     "model.safetensors.index.json: names files that are not there: "
+     "model-00002-of-00003.safetensors",
+     remove_files({kSecond})},
+    {"FilesMissing", ErrorCode::kIo,
+     "not there: model-00001-of-00003.safetensors, model-00002-of-00003.safetensors, "
+     "model-00003-of-00003.safetensors and 1 more",
+     [](ModelFolder& folder) {
+       remove_files({kFirst, kSecond, kThird})(folder);
+       folder.index["weight_map"]["x"] = "other.safetensors";
+     }},
+    {"FileIsADanglingLink", ErrorCode::kIo,
+     "model-00002-of-00003.safetensors: open failed: No such file", link_to(kSecond, "nowhere")},
+    {"FileIsALinkToItself", ErrorCode::kIo,
+     "model-00002-of-00003.safetensors: open failed: Too many", link_to(kSecond, kSecond)},
+    {"FileIsAFifo", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: is a FIFO",
+     make_fifo(kSecond)},
+    {"FileIsAFolder", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: is a directory",
+     [](ModelFolder& folder) {
+       fs::remove(folder.file(kSecond));
+       fs::create_directory(folder.file(kSecond));
+     }},
+    {"FileIsADevice", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: is a device",
+     link_to(kSecond, "/dev/zero")},
+    {"FileIsAGitLfsPointer", ErrorCode::kBadInput,
+     "model-00002-of-00003.safetensors: is a Git LFS pointer",
+     contents(kSecond, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")},
+    {"FileIsAWebPage", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: is an HTML page",
+     contents(kSecond, "<!DOCTYPE html><html></html>")},
+    {"FileIsEmpty", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: is empty",
+     contents(kSecond, "")},
+    {"FileIsCut", ErrorCode::kBadInput, "model-00002-of-00003.safetensors: tensor",
+     [](ModelFolder& folder) {
+       fs::resize_file(folder.file(kSecond), fs::file_size(folder.file(kSecond)) - 1);
+     }},
+    {"FileIsAnIndex", ErrorCode::kBadInput,
+     "model-00002-of-00003.safetensors: is the index of a sharded checkpoint, not one of its files",
+     contents(kSecond, R"({"weight_map":{"w":"f"}})")},
+    {"FileIsOfAnotherFormat", ErrorCode::kBadInput,
+     "model-00002-of-00003.safetensors: is torch-zip, but model-00001-of-00003.safetensors is "
+     "safetensors",
+     contents(kSecond, testing::small_zip().build())},
+    {"FileIsTheIndexItself", ErrorCode::kBadInput,
+     "model.safetensors.index.json: is the index of a sharded checkpoint, not one of its files",
+     map_to("norm.weight", "model.safetensors.index.json")},
+    {"TensorNowhere", ErrorCode::kBadInput,
+     "model.safetensors.index.json: tensor \"ghost\" is not in model-00002-of-00003.safetensors, "
+     "where model.safetensors.index.json says it is",
+     map_to("ghost", kSecond)},
+    {"TensorNowhereAndLastByName", ErrorCode::kBadInput,
+     "tensor \"zzz\" is not in model-00001-of-00003.safetensors", map_to("zzz", kFirst)},
+    {"TensorElsewhere", ErrorCode::kBadInput,
+     "model.safetensors.index.json: tensor \"norm.weight\" is in model-00003-of-00003.safetensors, "
+     "not in model-00001-of-00003.safetensors, where model.safetensors.index.json says it is",
+     [](ModelFolder& folder) {
+       folder.index["weight_map"]["norm.weight"] = kFirst;
+       folder.shard(kThird, {{"norm.weight", "nnnn"}, {"bias", "b"}});
+       folder.index["weight_map"]["norm.weight"] = kFirst;
+     }},
+    {"TensorDoubled", ErrorCode::kBadInput,
+     "tensor \"norm.weight\" is both in model-00002-of-00003.safetensors and in "
+     "model-00003-of-00003.safetensors",
+     contents(kSecond, model_shard({{"layers.0.up", std::string(200, '0')},
+                                    {"layers.0.down", std::string(100, 'd')},
+                                    {"norm.weight", "mmmm"}}))},
+    {"TensorDoubledOutsideOfTheIndex", ErrorCode::kBadInput,
+     "tensor \"x\" is both in model-00001-of-00003.safetensors and in "
+     "model-00003-of-00003.safetensors",
+     [](ModelFolder& folder) {
+       folder.write(kFirst, model_shard({{"embed.weight", std::string(300, 'e')}, {"x", "1"}}));
+       folder.write(kThird, model_shard({{"norm.weight", "nnnn"}, {"x", "1"}}));
+     }},
+    {"FileInTheParentFolder", ErrorCode::kBadInput,
+     "model.safetensors.index.json: tensor \"norm.weight\": its file \"../x.safetensors\" is not a "
+     "plain name",
+     map_to("norm.weight", "../x.safetensors")},
+    {"AbsoluteFile", ErrorCode::kBadInput, "its file \"/etc/passwd\" is not a plain name",
+     map_to("norm.weight", "/etc/passwd")},
+    {"SingleFileBesideIt", ErrorCode::kBadInput,
+     "holds both model.safetensors and model.safetensors.index.json, and programs differ",
+     contents("model.safetensors", model_shard({{"w", "w"}}))},
+    {"ForeignContainer", ErrorCode::kBadInput, "is a wpack container", contents("index.wpi", "x")},
+    {"TooManyAttachments", ErrorCode::kLimit, "holds more than 1024 files to attach",
+     [](ModelFolder& folder) {
+       for (int i = 0; i < 1024; ++i) folder.write("a" + std::to_string(i) + ".json", "");
+     }},
+    {"AttachmentIsADanglingLink", ErrorCode::kIo, "config.json: open failed: No such file",
+     link_to("config.json", "../../blobs/none")},
+    {"AttachmentIsAFifo", ErrorCode::kBadInput, "config.json: is a FIFO", make_fifo("config.json")},
+    {"AttachmentIsAFolder", ErrorCode::kBadInput, "config.json: is a directory",
+     [](ModelFolder& folder) { fs::create_directory(folder.file("config.json")); }},
+};
+
+const std::vector<RefusedModel> kRefusedIndexFiles = {
+    {"IndexIsNoJson", ErrorCode::kBadInput, "model.safetensors.index.json: it is not valid JSON",
+     index_text("weight_map"), false},
+    {"IndexIsEmpty", ErrorCode::kBadInput, "model.safetensors.index.json: it is not valid JSON",
+     index_text(""), false},
+    {"IndexNamesNothing", ErrorCode::kBadInput, "its weight_map is empty",
+     index_text(R"({"weight_map": {}})"), false},
+    {"IndexIsADanglingLink", ErrorCode::kIo, "model.safetensors.index.json: open failed",
+     link_to("model.safetensors.index.json", "nowhere"), false},
+    {"IndexIsAFifo", ErrorCode::kBadInput, "model.safetensors.index.json: is a FIFO",
+     make_fifo("model.safetensors.index.json"), false},
+    {"IndexIsHuge", ErrorCode::kLimit,
+     "model.safetensors.index.json: an index of 67108865 bytes, more than the 67108864 that are "
+     "read",
+     [](ModelFolder& folder) {
+       folder.write(std::string(kIndexName), "{}");
+       fs::resize_file(folder.file(kIndexName), (64 << 20) + 1);
+     },
+     false},
+    {"SetIsIncomplete", ErrorCode::kIo,
+     ": has 2 of 3 files: model-00001-of-00003.safetensors is missing", remove_files({kFirst}),
+     false},
+    {"SetHasATensorTwice", ErrorCode::kBadInput,
+     ": tensor \"norm.weight\" is both in model-00001-of-00003.safetensors and in "
+     "model-00003-of-00003.safetensors",
+     contents(kFirst, model_shard({{"norm.weight", "nnnn"}})), false},
+    {"SetAndSingleFile", ErrorCode::kBadInput,
+     ": holds both model.safetensors and model-00001-of-00003.safetensors",
+     contents("model.safetensors", model_shard({{"w", "w"}})), false},
+};
+
+const auto kModelName = [](const auto& row) { return std::string(row.param.name); };
+INSTANTIATE_TEST_SUITE_P(Index, RefusedModelTest, ::testing::ValuesIn(kRefusedIndexes), kModelName);
+INSTANTIATE_TEST_SUITE_P(IndexFile, RefusedModelTest, ::testing::ValuesIn(kRefusedIndexFiles),
+                         kModelName);
+
+TEST_F(FolderTest, PacksTheLastTensorOfAFileThatTheIndexDoesNotName) {
+  folder_.shard("model-00003-of-00003.safetensors", {{"norm.weight", "nnnn"}, {"zero", "z"}});
+  folder_.index["weight_map"].erase("zero");
+  folder_.index.erase("metadata");
+  folder_.write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre(HasSubstr("tensor \"zero\" of model-00003-of-00003.safetensors is not")));
+  EXPECT_EQ(read_all(*source).at("zero"), "z");
+}
+
+TEST_F(FolderTest, LeavesOutFilesThatTheIndexDoesNotName) {
+  folder_.index["weight_map"].erase("norm.weight");
+  folder_.index["metadata"]["total_size"] = 600;
+  folder_.write_index();
+  ASSERT_OK_AND_ASSIGN(const auto source, open());
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre(HasSubstr("model-00003-of-00003.safetensors is left out")));
+  EXPECT_EQ(source->description().tensors.size(), 3U);
+}
+
+TEST_F(FolderTest, OpensAnIndexThatIsNamedWhateverElseIsThere) {
+  folder_.write_index().write("model.safetensors", model_shard({{"w", "w"}}));
+  EXPECT_THAT(open(), Fails(ErrorCode::kBadInput, "holds both"));
+  ASSERT_OK_AND_ASSIGN(const auto source, open_index());
+  EXPECT_EQ(read_all(*source), kSmallContents);
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre(HasSubstr("model.safetensors is left out")));
+}
+
+// Files that change, and few descriptors.
+class ManyFilesTest : public ::testing::Test {
+ protected:
+  static constexpr int kCount = 40;
+  static std::string file_name(int i) {
+    std::string number = std::to_string(i);
+    number.insert(0, 5 - number.size(), '0');
+    return "model-" + number + "-of-00040.safetensors";
+  }
+
+  ManyFilesTest() {
+    for (int i = 1; i <= kCount; ++i) {
+      const std::string name = "layers." + std::to_string(i) + ".w";
+      contents_[name] = std::string(10, static_cast<char>('0' + i));
+      folder_.shard(file_name(i), {{name, contents_[name]}});
+    }
+    folder_.write_index().write("config.json", "{}");
+  }
+
+  static std::size_t open_files() {
+    const fs::directory_iterator begin("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin, fs::directory_iterator()));
+  }
+
+  ModelFolder folder_;
+  std::map<std::string, std::string> contents_;
+};
+
+TEST_F(ManyFilesTest, KeepsFewFilesOpen) {
+  const std::size_t before = open_files();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  EXPECT_LE(open_files(), before + 9) << "eight files and the folder";
+  std::byte out[10];
+  for (const std::size_t step : {1U, 7U, 39U}) {
+    for (std::size_t i = 0, at = 0; i < kCount; ++i, at = (at + step) % kCount) {
+      ASSERT_THAT(source->read(at, 0, out), IsOk());
+      EXPECT_EQ(static_cast<char>(out[9]),
+                contents_.at(source->description().tensors[at].name).back());
+    }
+  }
+  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_LE(open_files(), before + 9);
+}
+
+TEST_F(ManyFilesTest, ReadsThemWhereOnlyTwentyMayBeOpen) {
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old_limit), 0);
+  const rlimit few = {open_files() + 12, old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  auto source = open_tensor_source(folder_.path());
+  const auto contents = source ? read_all(**source) : std::map<std::string, std::string>();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old_limit), 0);
+  ASSERT_THAT(source, IsOk());
+  EXPECT_EQ(contents, contents_);
+}
+
+TEST_F(ManyFilesTest, NoticesFilesThatWereReplacedWhileTheyWereClosed) {
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  const std::string replaced = folder_.file(file_name(1));
+  const std::string bytes = testing::read_file(replaced);
+  fs::remove(replaced);
+  folder_.write(file_name(1), bytes);
+  std::byte out[10];
+  EXPECT_THAT(source->read(0, 0, out),
+              Fails(ErrorCode::kIo, "tensor \"layers.1.w\": " + replaced + ": changed while"));
+  EXPECT_THAT(source->read(kCount - 1, 0, out), IsOk());
+  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, "changed while it was read"));
+}
+
+TEST_F(ManyFilesTest, NoticesFilesThatVanished) {
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  fs::remove(folder_.file(file_name(2)));
+  std::byte out[10];
+  EXPECT_THAT(source->read(1, 0, out), Fails(ErrorCode::kIo, "No such file"));
+}
+
+TEST_F(ManyFilesTest, NoticesAttachmentsThatChanged) {
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  EXPECT_EQ(read_attachment(*source, 0), "{}");
+  folder_.write("config.json", "{ }");
+  EXPECT_THAT(source->finish(),
+              Fails(ErrorCode::kIo, folder_.file("config.json") + ": changed while it was read"));
+  ASSERT_OK_AND_ASSIGN(const auto again, open_tensor_source(folder_.path()));
+  folder_.write("config.json", "{}");
+  std::byte out[1];
+  EXPECT_THAT(again->read_attachment(0, 0, out), Fails(ErrorCode::kIo, "changed while"));
+}
+
+TEST_F(ManyFilesTest, NoticesFilesThatChangedAfterTheirLastRead) {
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  std::ofstream(folder_.file(file_name(kCount)), std::ios::app) << "x";
+  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, file_name(kCount) + ": changed while"));
+}
+
+// PyTorch files, whose tensors lie in storages.
+TEST(TorchFolderTest, KeepsStoragesOfFilesApart) {
+  ModelFolder folder;
+  const auto shard = [](const char* a, const char* b) {
+    testing::PickleBuilder pickle;
+    pickle.empty_dict();
+    for (const char* name : {a, b}) pickle.weight(name);
+    return testing::checkpoint_zip(pickle.stop(), {"abcdefgh"}).build();
+  };
+  folder.write("pytorch_model-00001-of-00002.bin", shard("z", "y"))
+      .write("pytorch_model-00002-of-00002.bin", shard("b", "a"));
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder.path()));
+  const SourceDescription& description = source->description();
+  EXPECT_EQ(description.format, "torch-zip");
+  EXPECT_EQ(description.order, SourceOrder::kUse);
+  ASSERT_EQ(description.tensors.size(), 4U);
+  std::vector<std::pair<std::string, std::uint32_t>> storages;
+  for (const SourceTensor& tensor : description.tensors)
+    storages.emplace_back(tensor.name, tensor.storage->id);
+  EXPECT_THAT(storages, ElementsAre(std::pair("z", 0U), std::pair("y", 0U), std::pair("b", 1U),
+                                    std::pair("a", 1U)));
+  EXPECT_THAT(read_all(*source), ::testing::SizeIs(4));
+}
+
+TEST(TorchFolderTest, RejectsDamageOfOneFile) {
+  ModelFolder folder;
+  std::string damaged = testing::small_zip().build();
+  damaged[damaged.find("abcdefgh")] = 'X';
+  folder.write("pytorch_model.bin", damaged);
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder.path()));
+  EXPECT_THAT(read_tensor(*source, 0),
+              Fails(ErrorCode::kIntegrity, folder.file("pytorch_model.bin")));
+}
+
+TEST(TorchFolderTest, RejectsPyTorchOfBefore16ByTheNameOfItsFile) {
+  ModelFolder folder;
+  folder.write("pytorch_model.bin",
+               std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15));
+  EXPECT_THAT(open_tensor_source(folder.path()),
+              Fails(ErrorCode::kBadInput, folder.file("pytorch_model.bin") + ": is a PyTorch"));
+}
+
+TEST(MetadataFolderTest, RejectsMoreThanItMayKeepInMemory) {
+  ModelFolder folder;
+  for (int file = 1; file <= 3; ++file) {
+    testing::ModelTensors tensors;
+    for (int i = 0; i < 1'000; ++i)
+      tensors["file." + std::to_string(file) + ".tensor." + std::to_string(i)] = "x";
+    folder.shard("model-0000" + std::to_string(file) + "-of-00003.safetensors", tensors);
+  }
+  const auto open = [&](std::uint64_t budget) -> Status {
+    WPACK_ASSIGN(os::UniqueFd directory, os::open_directory(folder.path()));
+    WPACK_TRY(
+        import::open_folder(std::move(directory), folder.path(), {}, import::MemoryMeter(budget)));
+    return {};
+  };
+  EXPECT_THAT(open(2 << 20), IsOk());
+  EXPECT_THAT(open(256 << 10),
+              Fails(ErrorCode::kLimit, folder.file("model-00002-of-00003.safetensors") +
+                                           ": its metadata takes more than 0 MiB of memory"));
+  folder.write_index();
+  EXPECT_THAT(open(64 << 10), Fails(ErrorCode::kLimit, "its metadata takes more than"));
+}
+
+}  // namespace
+}  // namespace wpack
