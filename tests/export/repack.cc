@@ -1,5 +1,5 @@
-// repack FROM TO: packs the checkpoint FROM into a container beside TO, and unpacks it as TO. For
-// check_round_trip.py.
+// repack FROM TO: packs the checkpoint FROM into a container beside TO, and unpacks it as TO, a
+// folder if it ends in a slash. For check_round_trip.py and check_folders.py.
 #include <cstdio>
 #include <string>
 
@@ -12,11 +12,12 @@ namespace wpack {
 namespace {
 
 Status repack(const std::string& from, const std::string& to) {
-  const std::string path = to + ".wpack";
+  const bool folder = to.ends_with('/');
+  const std::string path = to.substr(0, to.size() - (folder ? 1 : 0)) + ".wpack";
   WPACK_ASSIGN(const auto source, open_tensor_source(from));
   WPACK_TRY(pack(*source, path));
   WPACK_ASSIGN(const Container container, Container::open(path));
-  WPACK_TRY(unpack(container, to));
+  WPACK_TRY(folder ? unpack_folder(container, to) : unpack(container, to));
   return {};
 }
 

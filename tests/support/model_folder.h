@@ -17,7 +17,8 @@ using ModelTensors = std::map<std::string, std::string>;  // bytes of U8 tensors
 
 inline constexpr std::string_view kIndexName = "model.safetensors.index.json";
 
-// A safetensors file of these tensors, with "format": "pt" as its metadata.
+// A safetensors file of these tensors, with "format": "pt" as its metadata, to the byte as the
+// library writes it.
 inline std::string model_shard(const ModelTensors& tensors) {
   nlohmann::ordered_json header = {{"__metadata__", {{"format", "pt"}}}};
   std::string payload;
@@ -27,7 +28,8 @@ inline std::string model_shard(const ModelTensors& tensors) {
                     {"data_offsets", {payload.size(), payload.size() + bytes.size()}}};
     payload += bytes;
   }
-  const std::string text = header.dump();
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
   return length_field(text.size()) + text + payload;
 }
 
