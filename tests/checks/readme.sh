@@ -9,6 +9,7 @@ mkdir -p "$work/bin"
 ln -s "$wpack" "$work/bin/wpack"
 cp tests/data/torch/torch2.15_state_dict.pth "$work/model.pth"
 cp tests/data/safetensors/model.safetensors "$work/model.safetensors"
+cp -r tests/data/hugging_face/safetensors_sharded "$work/my-model"
 commands=$(sed -n '/^```console$/,/^```$/s/^\$ //p' README.md)
 cd "$work"
 PATH=$work/bin:$PATH

@@ -104,10 +104,12 @@ std::map<std::string, std::string> tree(const std::string& path) {
   std::map<std::string, std::string> contents;
   for (const auto& entry : fs::recursive_directory_iterator(path)) {
     std::string& value = contents[entry.path().lexically_relative(path).string()];
-    if (entry.is_directory()) {
+    std::error_code link_to_nowhere;
+    if (entry.is_directory(link_to_nowhere)) {
       value = "<directory>";
     } else {
-      value = entry.is_regular_file() ? testing::read_file(entry.path()) : "<special>";
+      const bool regular = entry.is_regular_file(link_to_nowhere);
+      value = regular ? testing::read_file(entry.path()) : "<special>";
     }
   }
   return contents;

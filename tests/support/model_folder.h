@@ -3,10 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "support/safetensors_bytes.h"
 #include "support/temp_dir.h"
@@ -35,6 +39,10 @@ inline std::string model_shard(const ModelTensors& tensors) {
 
 class ModelFolder {
  public:
+  // A new folder, which is removed in the end, or one that exists and stays.
+  ModelFolder() : own_(std::make_unique<TempDir>()), path_(own_->path()) {}
+  explicit ModelFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
   // Writes a file of these tensors, which the index names.
   ModelFolder& shard(const std::string& file, const ModelTensors& tensors) {
     write(file, model_shard(tensors));
@@ -45,7 +53,9 @@ class ModelFolder {
     return *this;
   }
   ModelFolder& write(const std::string& file, std::string_view contents) {
-    (void)directory.write(file, contents);
+    std::ofstream out(path_ / file, std::ios::binary);
+    out.write(contents.data(), static_cast<std::streamsize>(contents.size()));
+    if (!out) throw std::runtime_error("cannot write " + file);
     return *this;
   }
   // Writes the index, as it is by now.
@@ -53,11 +63,14 @@ class ModelFolder {
     return write(std::string(name), index.dump());
   }
 
-  [[nodiscard]] std::string path() const { return directory.path().string(); }
-  [[nodiscard]] std::string file(std::string_view name) const { return directory.file(name); }
+  [[nodiscard]] std::string path() const { return path_.string(); }
+  [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
 
-  TempDir directory;
   nlohmann::ordered_json index = {{"metadata", nlohmann::ordered_json::object()}};
+
+ private:
+  std::unique_ptr<TempDir> own_;
+  std::filesystem::path path_;
 };
 
 // Three files of four tensors, without their index.

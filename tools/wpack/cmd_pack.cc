@@ -140,8 +140,8 @@ void add_pack_command(CLI::App& app, Action& action) {
            "file or in many, with or without an index; where programs differ in what they\n"
            "would read, name the file or the index instead. Files beside them become\n"
            "attachments, up to 64 MiB each: *.json *.jinja *.model *.txt *.tiktoken *.spm\n"
-           "*.bpe *.md *.py tokenizer.model* LICENSE* NOTICE*. `wpack unpack m.wpack -o DIR/`\n"
-           "makes a folder of all that again.\n"
+           "*.bpe *.md *.py tokenizer.model* LICENSE* NOTICE*. wpack unpack -o DIR/ makes a\n"
+           "folder of all that again.\n"
            "\n"
            "The same source and options give the same bytes. The container is complete under\n"
            "its name or absent, whatever interrupts the run."});
