@@ -12,7 +12,10 @@
 // Cost: open reads and validates the index, no payload; shards are checked at their first use.
 // Lifetime: Container, Layer, LayerView and Tensor are cheap, reference-counted handles. Each keeps
 // alive all that it needs, so they may be destroyed in any order, from any thread; the bytes of a
-// Tensor stay valid until the last handle to them is gone.
+// Tensor stay valid until the last handle to them is gone, whatever is released, closed or
+// replaced meanwhile. Members that hand out views are deleted for temporaries, so that
+// `container.tensor("a").value().bytes()` does not compile: give the handle a name that lives as
+// long as the view.
 // Thread safety: every member function that is not an assignment or a destructor may be called
 // from several threads at once, on one handle or on copies.
 // Open files: the container's directory, and shards while they are read; up to a quarter of
@@ -148,14 +151,18 @@ class LayerView;
 // A tensor and its bytes. Copies share the bytes.
 class WPACK_EXPORT Tensor {
  public:
-  [[nodiscard]] const TensorInfo& info() const noexcept { return info_; }
-  [[nodiscard]] std::string_view name() const noexcept { return info_.name; }
+  [[nodiscard]] const TensorInfo& info() const& noexcept { return info_; }
+  const TensorInfo& info() const&& = delete;
+  [[nodiscard]] std::string_view name() const& noexcept { return info_.name; }
+  std::string_view name() const&& = delete;
   [[nodiscard]] DType dtype() const noexcept { return info_.dtype; }
-  [[nodiscard]] Shape shape() const noexcept { return info_.shape; }
+  [[nodiscard]] Shape shape() const& noexcept { return info_.shape; }
+  Shape shape() const&& = delete;
   // The logical bytes: little-endian, row-major, read-only (writing through a cast is undefined;
   // mapped pages fault). Aligned to 256 bytes at least, or to the element for a view into another
   // tensor. Valid until the last handle to these bytes is destroyed.
-  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+  [[nodiscard]] Bytes bytes() const& noexcept { return bytes_; }
+  Bytes bytes() const&& = delete;
   // True if the bytes are a view of the page cache, false if they were read into private memory.
   [[nodiscard]] bool mapped() const noexcept { return mapped_; }
 
@@ -175,7 +182,9 @@ class WPACK_EXPORT Tensor {
 // The tensors of an acquired layer, in the order of use. Pins their bytes. Copies share them.
 class WPACK_EXPORT LayerView {
  public:
-  [[nodiscard]] std::span<const Tensor> tensors() const noexcept { return *tensors_; }
+  // Valid while a copy of this view lives; a copied Tensor pins its bytes by itself.
+  [[nodiscard]] std::span<const Tensor> tensors() const& noexcept { return *tensors_; }
+  std::span<const Tensor> tensors() const&& = delete;
 
  private:
   friend struct HandleFactory;
@@ -193,8 +202,10 @@ enum class ReleasePages {
 // A layer of an open container: the unit of prefetching, acquiring and releasing.
 class WPACK_EXPORT Layer {
  public:
-  [[nodiscard]] const LayerInfo& info() const noexcept { return info_; }
-  [[nodiscard]] std::string_view name() const noexcept { return info_.name; }
+  [[nodiscard]] const LayerInfo& info() const& noexcept { return info_; }
+  const LayerInfo& info() const&& = delete;
+  [[nodiscard]] std::string_view name() const& noexcept { return info_.name; }
+  std::string_view name() const&& = delete;
 
   // Starts asynchronous reading of exactly this layer's bytes (its range, and the extents that it
   // shares with other layers), and returns at once. Errors: kIo, kIntegrity (the shard cannot be
@@ -233,7 +244,9 @@ class WPACK_EXPORT Container {
   [[nodiscard]] static Result<Container> open(const std::string& path,
                                               const OpenOptions& options = {});
 
-  [[nodiscard]] ContainerInfo info() const;
+  // Its views stay valid while any handle to the container lives, as those of TensorInfo do.
+  [[nodiscard]] ContainerInfo info() const&;
+  ContainerInfo info() const&& = delete;
   [[nodiscard]] AccessStats stats() const;
   [[nodiscard]] std::vector<ShardInfo> shards() const;
   // Names, sizes and digests of the files that it was packed from.
@@ -243,9 +256,11 @@ class WPACK_EXPORT Container {
 
   [[nodiscard]] std::uint32_t tensor_count() const noexcept;
   // Returns tensor `id` < tensor_count() (asserted).
-  [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const;
+  [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const&;
+  TensorInfo tensor_info(std::uint32_t id) const&& = delete;
   // Returns the tensor called `name`, or nullopt. O(1).
-  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const;
+  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const&;
+  std::optional<TensorInfo> find(std::string_view name) const&& = delete;
   // Returns the tensor with its bytes: a view of the mapped shard where it is stored RAW and may
   // be mapped, otherwise a copy in private memory (shared by all handles to its extent).
   // Errors: kNotFound, and those of Layer::acquire.

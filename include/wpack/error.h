@@ -93,8 +93,10 @@ class [[nodiscard]] Result {
   [[nodiscard]] T& operator*() & { return *get(); }
   [[nodiscard]] const T& operator*() const& { return *get(); }
   [[nodiscard]] T&& operator*() && { return std::move(*get()); }
-  [[nodiscard]] T* operator->() { return get(); }
-  [[nodiscard]] const T* operator->() const { return get(); }
+  // Not for a temporary: what `open(path)->info()` hands out may die with it at the semicolon.
+  [[nodiscard]] T* operator->() & { return get(); }
+  [[nodiscard]] const T* operator->() const& { return get(); }
+  const T* operator->() const&& = delete;
 
   template <typename U>
   [[nodiscard]] T value_or(U&& fallback) const& {

@@ -29,7 +29,7 @@ std::optional<format::AttachmentRow> find_attachment(const ContainerState& state
 
 }  // namespace
 
-ContainerInfo Container::info() const {
+ContainerInfo Container::info() const& {
   const format::IndexFile& file = state_->index_file();
   const format::Index& index = file.index;
   ContainerInfo info{.path = state_->path(),
@@ -89,12 +89,12 @@ std::vector<MetadataEntry> Container::metadata() const {
 
 std::uint32_t Container::tensor_count() const noexcept { return state_->index().tensors().size(); }
 
-TensorInfo Container::tensor_info(std::uint32_t id) const {
+TensorInfo Container::tensor_info(std::uint32_t id) const& {
   assert(id < tensor_count());
   return load::tensor_info(state_->index(), id);
 }
 
-std::optional<TensorInfo> Container::find(std::string_view name) const {
+std::optional<TensorInfo> Container::find(std::string_view name) const& {
   const auto id = state_->index().find_tensor(name);
   if (!id) return std::nullopt;
   return tensor_info(*id);

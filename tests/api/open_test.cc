@@ -42,7 +42,8 @@ TEST_F(OpenTest, ReadsWhatWasPackedInEveryModeAndPolicy) {
                            Container::open(path_, {.verify = verify, .access = access}));
       expect_bytes(container);
       for (const Layer& layer : container.layers()) ASSERT_THAT(layer.acquire(), IsOk());
-      EXPECT_EQ(container.tensor("embed.weight")->mapped(), access != AccessMode::kRead);
+      ASSERT_OK_AND_ASSIGN(const Tensor tensor, container.tensor("embed.weight"));
+      EXPECT_EQ(tensor.mapped(), access != AccessMode::kRead);
     }
   }
 }
@@ -63,7 +64,8 @@ TEST_F(OpenTest, KeepsReadingTheOldBytesOfAReplacedContainer) {
   other.add("other", pattern_bytes(100, 9));
   ASSERT_THAT(pack(other, path_, {.replace = true}), IsOk());
   expect_bytes(container);
-  EXPECT_THAT(Container::open(path_)->tensor("other"), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Container replaced, Container::open(path_));
+  EXPECT_THAT(replaced.tensor("other"), IsOk());
 }
 
 TEST_F(OpenTest, RejectsWhatIsNotThere) {

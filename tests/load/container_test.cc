@@ -180,7 +180,8 @@ TEST_P(ContainerTest, DescribesWhatItHolds) {
   ASSERT_EQ(container.shards().size(), 2U);
   EXPECT_EQ(container.shards()[1].name, "00001.wps");
 
-  const LayerInfo head = container.layer("head").value().info();
+  ASSERT_OK_AND_ASSIGN(const Layer head_layer, container.layer("head"));
+  const LayerInfo& head = head_layer.info();
   EXPECT_EQ(head.foreign_extent_count, 1U);
   EXPECT_EQ(head.range.size(), 0U);
   EXPECT_EQ(head.nbytes, 300'000U);

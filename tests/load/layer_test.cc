@@ -59,8 +59,9 @@ TEST_P(LayerTest, PrefetchesSharedExtentsToo) {
 TEST_P(LayerTest, ReadsTheFollowingLayersAhead) {
   const Container container = open(2);
   ASSERT_THAT(container.layer(0).acquire(), IsOk());
-  const std::uint64_t size =
-      container.layer(1).info().range.size() + container.layer(2).info().range.size();
+  const Layer first = container.layer(1);
+  const Layer second = container.layer(2);
+  const std::uint64_t size = first.info().range.size() + second.info().range.size();
   EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == size; }));
   ASSERT_THAT(container.layer(3).acquire(), IsOk());  // nothing follows the last one
   EXPECT_EQ(container.stats().prefetched_bytes, size);
