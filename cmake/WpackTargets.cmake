@@ -19,8 +19,10 @@ if(WPACK_SANITIZE)
                          $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 if(WPACK_COVERAGE)
-  target_compile_options(wpack_flags INTERFACE --coverage)
-  target_link_options(wpack_flags INTERFACE --coverage)
+  # Clang's counts are of the source's own conditions; g++ also counts a branch for every call that
+  # might throw.
+  target_compile_options(wpack_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(wpack_flags INTERFACE -fprofile-instr-generate)
 endif()
 
 # wpack_layer(NAME name SOURCES file... [DEPENDS layer...] [LIBRARIES target...])

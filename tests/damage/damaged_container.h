@@ -101,8 +101,9 @@ inline Outcome use_outcome(const std::string& path, AccessMode access) {
   for (std::uint32_t id = 0; id < container->tensor_count(); ++id) {
     if (const auto tensor = container->tensor(id); !tensor) return tensor.error().code();
   }
-  for (const std::string& name : container->attachments()) {
-    if (const auto bytes = container->attachment(name); !bytes) return bytes.error().code();
+  for (const AttachmentInfo& attachment : container->attachments()) {
+    if (const auto bytes = container->attachment(attachment.name); !bytes)
+      return bytes.error().code();
   }
   return {};
 }

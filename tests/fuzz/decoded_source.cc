@@ -157,12 +157,18 @@ void DecodedSource::add_attachment(Input& input) {
   const std::uint8_t choice = input.byte();
   SourceAttachment attachment;
   attachment.name = choice < 240 ? kNames[choice % kNames.size()] : std::string(input.text(3));
-  attachment.bytes = storage_bytes(input.byte(), choice);
+  attachments_.push_back(storage_bytes(input.byte(), choice));
+  attachment.size = attachments_.back().size();
   description_.attachments.push_back(std::move(attachment));
 }
 
 Status DecodedSource::read(std::size_t index, std::uint64_t offset, MutableBytes out) {
   std::ranges::copy(Bytes(tensors_[index]).subspan(offset, out.size()), out.begin());
+  return {};
+}
+
+Status DecodedSource::read_attachment(std::size_t index, std::uint64_t offset, MutableBytes out) {
+  std::ranges::copy(attachment(index).subspan(offset, out.size()), out.begin());
   return {};
 }
 

@@ -20,8 +20,12 @@ class DecodedSource final : public TensorSource {
   }
   // The logical bytes of tensor `index`.
   [[nodiscard]] Bytes bytes(std::size_t index) const { return tensors_[index]; }
+  // The bytes of attachment `index`.
+  [[nodiscard]] Bytes attachment(std::size_t index) const { return attachments_[index]; }
 
   [[nodiscard]] Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
+  [[nodiscard]] Status read_attachment(std::size_t index, std::uint64_t offset,
+                                       MutableBytes out) override;
   [[nodiscard]] Status finish() override { return {}; }
 
  private:
@@ -33,6 +37,7 @@ class DecodedSource final : public TensorSource {
   SourceDescription description_;
   std::vector<std::vector<std::byte>> storages_;
   std::vector<std::vector<std::byte>> tensors_;
+  std::vector<std::vector<std::byte>> attachments_;
 };
 
 }  // namespace wpack::fuzz

@@ -189,15 +189,16 @@ void require_ties(const Container& container, const SourceDescription& source,
   }
 }
 
-void require_same_rest(const Container& container, const SourceDescription& source) {
+void require_same_rest(const Container& container, const DecodedSource& decoded) {
+  const SourceDescription& source = decoded.description();
   require(container.metadata() == source.metadata, "metadata is kept");
   require(container.sources().size() == source.files.size() &&
               container.sources().front().size == source.files.front().size,
           "sources are kept");
   require(container.attachments().size() == source.attachments.size(), "attachments are kept");
-  for (const SourceAttachment& attachment : source.attachments) {
-    const auto bytes = container.attachment(attachment.name);
-    require(bytes && same(*bytes, attachment.bytes), "an attachment keeps its bytes");
+  for (std::size_t i = 0; i < source.attachments.size(); ++i) {
+    const auto bytes = container.attachment(source.attachments[i].name);
+    require(bytes && same(*bytes, decoded.attachment(i)), "an attachment keeps its bytes");
   }
 }
 
@@ -264,7 +265,7 @@ Container require_complete(const DecodedSource& source,
           "a new container opens:", container ? "" : container.error().message());
   require_same_tensors(*container, source, packed);
   require_ties(*container, source.description(), packed);
-  require_same_rest(*container, source.description());
+  require_same_rest(*container, source);
   if (round.verifies) {
     const auto verified = verify(kContainer);
     require(verified && verified->faults.empty(), "a new container verifies");

@@ -81,7 +81,10 @@ def facts(container):
             {"name": _shard_name(number), "file_size": shard.file_size}
             for number, shard in enumerate(index.shards)
         ],
-        "attachments": [container.name(row) for row in index.attachments],
+        "attachments": [
+            {"name": container.name(row), "size": len(container.attachment_bytes(row))}
+            for row in index.attachments
+        ],
         "metadata": [
             {
                 "key": key,

@@ -22,6 +22,7 @@ SOURCES = sorted(
     for path in (TESTS / "data" / folder).iterdir()
     if path.suffix in (".safetensors", ".pt", ".pth", ".bin")
 )
+FOLDERS = sorted(path for path in (TESTS / "data" / "hugging_face").glob("*") if path.is_dir())
 
 
 class GoodTest(unittest.TestCase):
@@ -45,6 +46,22 @@ class GoodTest(unittest.TestCase):
             with self.subTest(source.name):
                 packed += self.pack_and_compare(source)
         self.assertGreater(packed, 20)
+
+    def test_both_find_the_same_in_folders_with_attachments(self):
+        for source in FOLDERS:
+            with self.subTest(source.name):
+                self.assertTrue(self.pack_and_compare(source))
+                path = self.directory / f"{source.name}.wpack"
+                target = self.directory / source.name
+                self.wpack.run("unpack", "--quiet", path, "-o", f"{target}/")
+                with Container(path) as container:
+                    self.assertGreater(len(container.index.attachments), 3)
+                    for row in container.index.attachments:
+                        name = container.name(row)
+                        data = container.attachment_bytes(row)
+                        self.assertEqual(data, (source / name).read_bytes(), name)
+                        self.assertEqual(data, (target / name).read_bytes(), name)
+        self.assertGreater(len(FOLDERS), 3)
 
     def test_both_find_the_same_in_many_shards_and_chunks(self):
         path = self.packed_many_shards()
