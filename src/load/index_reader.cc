@@ -69,8 +69,8 @@ struct HeldIndex {
 };
 
 // Between two of these calls the container may be replaced, and the old one removed. Once the lock
-// is held and the path still leads here, it is not removed any more. Where there are no locks, a
-// container of more shards than are opened first cannot be replaced under its readers.
+// is held and the path still leads here, it is not removed any more. Where there are no locks,
+// shards that are not open by then are lost with it.
 Result<HeldIndex> open_held(const std::string& path, const std::string& index_label) {
   for (int attempt = 1;; ++attempt) {
     WPACK_ASSIGN(os::UniqueFd directory, open_container_directory(path));

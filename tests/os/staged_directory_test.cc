@@ -187,9 +187,10 @@ TEST(StagedDirectoryTest, LeavesNothingWhereItCannotOpenWhatItMade) {
   rlimit small = old;
   small.rlim_cur = static_cast<rlim_t>(next.get()) + 2;  // one more: for the parent directory
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
-  const auto staged = StagedDirectory::create(parent.file("m.wpack"), "", ExistingTarget::kRefuse);
+  const auto staged =
+      StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
-  EXPECT_THAT(staged, Fails(ErrorCode::kIo, "temporary directory"));
+  EXPECT_THAT(staged, Fails(ErrorCode::kLimit, "open of a temporary directory failed"));
   EXPECT_TRUE(entries(parent).empty());
 }
 
