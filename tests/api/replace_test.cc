@@ -43,10 +43,11 @@ std::string difference(const Container& container, const Model& model) {
     if (!tensor) return tensor.error().message();
     if (!std::ranges::equal(tensor->bytes(), model.bytes(id)))
       return "other bytes in " + std::string(tensor->name());
-    const auto view = container.layer(id).acquire();
+    const Layer layer = container.layer(id);
+    const auto view = layer.acquire();
     if (!view) return view.error().message();
     if (!std::ranges::equal(view->tensors().front().bytes(), model.bytes(id)))
-      return "other bytes in layer " + std::string(container.layer(id).name());
+      return "other bytes in layer " + std::string(layer.name());
   }
   return "";
 }

@@ -77,7 +77,7 @@ class HandOutTest : public BitFlipTest, public ::testing::WithParamInterface<Acc
 // Refused whichever way the bytes are asked for, or kInternal if not.
 Outcome ask_for(const Container& container, std::string_view tensor, std::string_view layer) {
   const Outcome alone = outcome_of(container.tensor(tensor));
-  const Outcome layered = outcome_of(container.layer(layer)->acquire());
+  const Outcome layered = outcome_of(container.layer(layer).value().acquire());
   return alone == layered ? alone : ErrorCode::kInternal;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/natural_order.h"
 #include "fuzz_target.h"
 #include "human.h"
 #include "input.h"
@@ -97,7 +98,7 @@ void check_layer_rules(std::string_view pattern, std::string_view name) {
 }
 
 void check_order(std::string_view a, std::string_view b, std::string_view c) {
-  using packing::natural_compare;
+  using base::natural_compare;
   require(natural_compare(a, a) == 0, "a name equals itself");
   require((natural_compare(a, b) == 0) == (a == b), "names that differ are ordered");
   require((natural_compare(a, b) < 0) == (natural_compare(b, a) > 0), "the order is one way");

@@ -37,7 +37,8 @@ std::string message_of(const BadContainer& row) {
 Status use_all(const Container& container) {
   for (std::uint32_t id = 0; id < container.tensor_count(); ++id) WPACK_TRY(container.tensor(id));
   for (const Layer& layer : container.layers()) WPACK_TRY(layer.acquire());
-  for (const std::string& name : container.attachments()) WPACK_TRY(container.attachment(name));
+  for (const AttachmentInfo& info : container.attachments())
+    WPACK_TRY(container.attachment(info.name));
   return {};
 }
 

@@ -300,7 +300,10 @@ class BusyWorkerTest : public ::testing::Test {
   void TearDown() override { gate_->open(); }
 
   [[nodiscard]] Layer layer(std::uint32_t id) const { return container_->layer(id); }
-  [[nodiscard]] std::uint64_t size(std::uint32_t id) const { return layer(id).info().range.size(); }
+  [[nodiscard]] std::uint64_t size(std::uint32_t id) const {
+    const Layer named = layer(id);
+    return named.info().range.size();
+  }
   [[nodiscard]] std::uint64_t prefetched() const { return container_->stats().prefetched_bytes; }
 
   TempDir directory_;

@@ -12,7 +12,7 @@ namespace {
 using testing::Fails;
 
 std::string layer_of(std::string_view name) {
-  return std::string(LayerRules::create({})->layer_of(name));
+  return std::string(LayerRules::create({}).value().layer_of(name));
 }
 
 TEST(LayerRulesTest, FindsTheBlocksOfWellKnownModels) {

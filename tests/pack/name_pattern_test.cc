@@ -53,8 +53,8 @@ TEST(LayerPatternTest, NeverMatchesTheWholeName) {
 }
 
 TEST(LayerPatternTest, NeverMatchesTheNothingBeforeALeadingDot) {
-  EXPECT_EQ(LayerPattern::parse("*")->match(".weight"), std::nullopt);
-  EXPECT_EQ(LayerPattern::parse("**")->match(".weight"), std::nullopt);
+  EXPECT_EQ(LayerPattern::parse("*").value().match(".weight"), std::nullopt);
+  EXPECT_EQ(LayerPattern::parse("**").value().match(".weight"), std::nullopt);
   EXPECT_EQ(match("**", ".a.weight"), ".a");
 }
 

@@ -125,26 +125,25 @@ void add_options(CLI::App& command, PackCommand& options) {
 void add_pack_command(CLI::App& app, Action& action) {
   const auto options = std::make_shared<PackCommand>();
   CLI::App& command = add_command(
-      app,
-      {.name = "pack",
-       .description = "convert a checkpoint into a container",
-       .usage = "pack SOURCE -o OUT [OPTIONS]",
-       .examples =
-           "  wpack pack model.pth -o model.wpack             a PyTorch checkpoint\n"
-           "  wpack pack m.safetensors -o m.wpack --force     replace an older container\n"
-           "  wpack pack ./llama -o llama.wpack               a Hugging Face folder\n"
-           "  wpack pack run.pt -o m.wpack --root ema         only what stands under \"ema\"\n"
-           "  wpack pack m.pth --dry-run --exclude 'head.*'   what a run would do\n"
-           "\n"
-           "Of a folder, the weights are model.safetensors, else pytorch_model.bin, in one\n"
-           "file or in many, with or without an index; where programs differ in what they\n"
-           "would read, name the file or the index instead. Files beside them become\n"
-           "attachments, up to 64 MiB each: *.json *.jinja *.model *.txt *.tiktoken *.spm\n"
-           "*.bpe *.md *.py tokenizer.model* LICENSE* NOTICE*. wpack unpack -o DIR/ makes a\n"
-           "folder of all that again.\n"
-           "\n"
-           "The same source and options give the same bytes. The container is complete under\n"
-           "its name or absent, whatever interrupts the run."});
+      app, {.name = "pack",
+            .description = "convert a checkpoint into a container",
+            .usage = "pack SOURCE -o OUT [OPTIONS]",
+            .examples =
+                "  wpack pack model.pth -o model.wpack             a PyTorch checkpoint\n"
+                "  wpack pack m.safetensors -o m.wpack --force     replace an older container\n"
+                "  wpack pack ./llama -o llama.wpack               a Hugging Face folder\n"
+                "  wpack pack run.pt -o m.wpack --root ema         only what stands under \"ema\"\n"
+                "  wpack pack m.pth --dry-run --exclude 'head.*'   what a run would do\n"
+                "\n"
+                "Of a folder, the weights are model.safetensors, else pytorch_model.bin, in one\n"
+                "file or in many, with or without an index; where programs differ in what they\n"
+                "would read, name the file or the index instead. Files beside them become\n"
+                "attachments, up to 64 MiB each: *.json *.jinja *.model *.txt *.tiktoken *.spm\n"
+                "*.bpe *.md *.py tokenizer.model* LICENSE* NOTICE*. wpack unpack -o DIR/ makes a\n"
+                "folder of all that again.\n"
+                "\n"
+                "The same source and options give the same bytes. The container is complete under\n"
+                "its name or absent, whatever interrupts the run."});
   add_options(command, *options);
   command.callback([options, &action] {
     if (options->target.empty() && !options->dry_run) throw CLI::RequiredError("--output");

@@ -57,8 +57,7 @@ void print_left_out(const PackCommand& command, const SourceDescription& source,
   }
   print_list(command, "dropped", source.dropped_leaves, "value", "that the container does not keep",
              out);
-  print_list(command, "left out", source.left_out_files, "file", "of the folder",
-             out);
+  print_list(command, "left out", source.left_out_files, "file", "of the folder", out);
 }
 
 Json planned_tensor_json(const SourceDescription& source, const PackPlan& plan,
