@@ -47,7 +47,9 @@ Status IndexValidator::check_counts() const {
   WPACK_TRY(within_limit("attachments", index_.attachments_.size(), kMaxAttachments));
   WPACK_TRY(within_limit("sources", index_.sources_.size(), kMaxSources));
   WPACK_TRY(within_limit("metadata entries", index_.metadata_.size(), kMaxMetadata));
-  return within_limit("bytes of metadata", index_.metadata_text_.size(), kMaxMetadataText);
+  WPACK_TRY(within_limit("bytes of metadata", index_.metadata_text_.size(), kMaxMetadataText));
+  WPACK_TRY(within_limit("bytes of producer", index_.producer_.size(), kMaxOriginSize));
+  return within_limit("bytes of source format", index_.source_format_.size(), kMaxOriginSize);
 }
 
 Status IndexValidator::check_shards() const {

@@ -20,6 +20,30 @@ std::uint32_t slot_count(std::size_t names) {
   return std::bit_ceil(static_cast<std::uint32_t>(names) * 2);
 }
 
+// Which slots are free. Names can be chosen so that all of them want the same few slots: looking at
+// one slot after the other would then take time in the square of their number.
+class FreeSlots {
+ public:
+  explicit FreeSlots(std::uint32_t count) : next_(count), mask_(count - 1) {
+    std::iota(next_.begin(), next_.end(), 0U);
+  }
+
+  // Takes the first free slot from `home` on, wrapping round, and returns it. There is one.
+  std::uint32_t take_from(std::uint32_t home) {
+    std::uint32_t at = home & mask_;
+    while (next_[at] != at) {
+      next_[at] = next_[next_[at]];
+      at = next_[at];
+    }
+    next_[at] = (at + 1) & mask_;
+    return at;
+  }
+
+ private:
+  std::vector<std::uint32_t> next_;  // a free slot itself, a used one some slot further on
+  std::uint32_t mask_;
+};
+
 // Every used slot must be reachable from its home: no empty slot between the two. Walking the
 // table once, starting behind an empty slot, `run` is the number of used slots just before.
 bool every_slot_reachable(const RowView<NameSlotRow>& slots) {
@@ -82,12 +106,10 @@ NameTableResult build_name_table(std::span<const std::string_view> names) {
   if (names.empty()) return result;
   std::vector<NameSlotRow>& slots = result.table.slots;
   slots.resize(slot_count(names.size()));
-  const auto mask = static_cast<std::uint32_t>(slots.size() - 1);
+  FreeSlots free(static_cast<std::uint32_t>(slots.size()));
   for (std::uint32_t row = 0; row < names.size(); ++row) {
     const std::uint32_t hash = name_hash(names[row]);
-    std::uint32_t at = hash & mask;
-    while (slots[at].row != kNone) at = (at + 1) & mask;
-    slots[at] = {hash, row};
+    slots[free.take_from(hash)] = {hash, row};
   }
   return result;
 }

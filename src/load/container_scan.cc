@@ -109,18 +109,21 @@ void ContainerScan::check_empty_tensors() {
 }
 
 void ContainerScan::limit_overlap() {
+  constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
   std::uint64_t payload = 0;
-  for (std::uint32_t i = 0; i < rows_.extents().size(); ++i) payload += rows_.extents()[i].raw_size;
+  for (std::uint32_t i = 0; i < rows_.extents().size(); ++i)
+    payload = base::checked_add(payload, rows_.extents()[i].raw_size).value_or(kUnlimited);
   std::uint64_t hashed = 0;
   format::TensorRow before;
   for (const std::uint32_t id : tensors_) {
     const format::TensorRow tensor = rows_.tensors()[id];
     const bool same = tensor.extent == before.extent && tensor.byte_offset == before.byte_offset &&
                       tensor.nbytes == before.nbytes;
-    if (!same) hashed = base::checked_add(hashed, tensor.nbytes).value_or(~std::uint64_t{0});
+    if (!same) hashed = base::checked_add(hashed, tensor.nbytes).value_or(kUnlimited);
     before = tensor;
   }
-  const std::uint64_t limit = std::max(kMinHashed, kMaxOverlap * payload);
+  const std::uint64_t limit =
+      std::max(kMinHashed, base::checked_mul(payload, kMaxOverlap).value_or(kUnlimited));
   if (hashed <= limit) return;
   tensors_.clear();
   add_fault({ErrorCode::kLimit,

@@ -211,6 +211,10 @@ const Break kSideBreaks[] = {
     {"MetadataKeyHoldsNul", [](auto& c) { c.metadata[0].key = std::string(1, '\0'); },
      "entry 0 has a NUL character in its key"},
     {"MetadataNotUtf8", [](auto& c) { c.metadata[0].value = "\xff"; }, "entry 0 is not UTF-8"},
+    {"ProducerTooLong", [](auto& c) { c.producer = std::string(256, 'p'); },
+     "256 bytes of producer, the format allows 255", ErrorCode::kLimit},
+    {"SourceFormatTooLong", [](auto& c) { c.source_format = std::string(256, 's'); },
+     "256 bytes of source format", ErrorCode::kLimit},
     {"ProducerNotUtf8", [](auto& c) { c.producer = "\xff"; }, "producer and source format"},
 };
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "format/checksum.h"
 #include "support/result_matchers.h"
 
 namespace wpack::format {
@@ -44,6 +45,25 @@ TEST_F(NameTableTest, FindsEveryNameAndNothingElse) {
   for (std::uint32_t i = 0; i < views_.size(); ++i) EXPECT_EQ(find(views_[i]), i);
   EXPECT_EQ(find("model.layers.1000.w"), std::nullopt);
   EXPECT_EQ(find(""), std::nullopt);
+}
+
+// Names that somebody chose so that all of them want the last slots of the table.
+TEST_F(NameTableTest, FindsNamesThatWantTheSameSlots) {
+  constexpr std::uint32_t kCount = 1000;
+  constexpr std::uint32_t kSlots = 2048;
+  names_.clear();
+  for (int i = 0; names_.size() < kCount; ++i) {
+    std::string name = std::to_string(i);
+    if (hash64(std::as_bytes(std::span(name))) % kSlots >= kSlots - 8) names_.push_back(name);
+  }
+  views_.assign(names_.begin(), names_.end());
+  table_ = build_name_table(views_).table;
+  ASSERT_EQ(table_.slots.size(), kSlots);
+  EXPECT_THAT(check(), IsOk());
+  for (std::uint32_t row = 0; row < kCount; ++row) EXPECT_EQ(find(views_[row]), row);
+  // The first names found their own slots, the others what was free behind them.
+  for (std::uint32_t at = 0; at < kSlots; ++at)
+    EXPECT_EQ(table_.slots[at].row != kNone, at < kCount - 8 || at >= kSlots - 8) << at;
 }
 
 TEST_F(NameTableTest, ReturnsTheDuplicateWhenThereIsOne) {

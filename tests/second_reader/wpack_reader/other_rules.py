@@ -17,14 +17,17 @@ _LIMITS = {
     "attachments": 1024,
     "sources": 65535,
     "metadata": 65536,
-    "metadata_text": 64 << 20,
+    "metadata_text": 8 << 20,
+    "producer": 255,
+    "source_format": 255,
 }
 INDEX_SIZE_LIMIT = (1 << 31) - 4097
 
 
 def check_limits(index):
     for vector, limit in _LIMITS.items():
-        count = len(getattr(index, vector))
+        elements = getattr(index, vector)
+        count = len(elements.encode() if isinstance(elements, str) else elements)
         require(count <= limit, "Z1", f"{count} elements of {vector}, at most {limit}")
 
 
