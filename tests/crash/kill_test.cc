@@ -96,7 +96,7 @@ class KillTest : public CrashTest {
   bool saw_leavings_ = false;
 };
 
-INSTANTIATE_TEST_SUITE_P(Runs, KillTest, ::testing::ValuesIn(kRunKinds), kind_name);
+INSTANTIATE_TEST_SUITE_P(Runs, KillTest, ::testing::ValuesIn(kAllRuns), kind_name);
 
 TEST_P(KillTest, LeavesTheOldTargetOrTheNewOneAndIsSweptByTheNextRun) {
   EXPECT_GE(calls_.size(), scenario_->packs() ? 20U : 8U);

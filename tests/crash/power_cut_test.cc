@@ -69,7 +69,7 @@ class PowerCutTest : public CrashTest {
   int states_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(Runs, PowerCutTest, ::testing::ValuesIn(kRunKinds), kind_name);
+INSTANTIATE_TEST_SUITE_P(Runs, PowerCutTest, ::testing::ValuesIn(kAllRuns), kind_name);
 
 TEST_P(PowerCutTest, LeavesTheOldTargetOrTheNewOne) {
   ASSERT_GE(changes_.size(), scenario_->packs() ? 17U : 6U);

@@ -8,18 +8,7 @@
 namespace wpack::crash {
 namespace {
 
-constexpr int kShards = 18;  // more than are opened first
-
-std::string model(std::uint32_t version) {
-  std::vector<cli::TensorSpec> tensors;
-  for (std::uint32_t i = 0; i < kShards; ++i) {
-    tensors.push_back({fmt::format("model.layers.{}.weight", i),
-                       "U8",
-                       {40'000},
-                       cli::noise(40'000, 100 * version + i)});
-  }
-  return cli::safetensors_file(tensors);
-}
+constexpr std::uint32_t kShards = 18;  // more than are opened first
 
 class ReaderRaceTest : public ::testing::TestWithParam<cli::Arguments> {
  protected:
@@ -29,7 +18,8 @@ class ReaderRaceTest : public ::testing::TestWithParam<cli::Arguments> {
     if (!can_exchange_names(folder_))
       GTEST_SKIP() << file_system_of(folder_) << " cannot exchange two names";
     for (const std::uint32_t version : {0U, 1U})
-      (void)directory_.write(fmt::format("{}.safetensors", version), model(version));
+      (void)directory_.write(fmt::format("{}.safetensors", version),
+                             make_model(version, kShards, 40'000));
   }
 
   void replace(std::size_t version) {

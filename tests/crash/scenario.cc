@@ -21,18 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kMark = ".wpack-tmp-";
 
-// Two layers that fill a shard each.
-std::string model(std::uint32_t version) {
-  std::vector<cli::TensorSpec> tensors;
-  for (std::uint32_t i = 0; i < 2; ++i) {
-    tensors.push_back({fmt::format("model.layers.{}.weight", i),
-                       "U8",
-                       {40'000},
-                       cli::noise(40'000, 10 * version + i)});
-  }
-  return cli::safetensors_file(tensors);
-}
-
 cli::Arguments pack_arguments(const std::string& source, const std::string& target) {
   return {"pack", source, "-o", target, "--shard-size", "65536"};
 }
@@ -44,8 +32,20 @@ void run_or_fail(const cli::Arguments& arguments) {
 
 }  // namespace
 
+std::string make_model(std::uint32_t version, std::uint32_t layers, std::uint64_t layer_size) {
+  std::vector<cli::TensorSpec> tensors;
+  for (std::uint32_t i = 0; i < layers; ++i) {
+    tensors.push_back({fmt::format("model.layers.{}.weight", i),
+                       "U8",
+                       {layer_size},
+                       cli::noise(layer_size, 1000 * version + i)});
+  }
+  return cli::safetensors_file(tensors);
+}
+
 std::string name_of(RunKind kind) {
-  constexpr const char* kNames[] = {"Pack", "PackWithForce", "Unpack", "UnpackWithForce"};
+  constexpr const char* kNames[] = {"Pack", "PackWithForce", "Unpack", "UnpackWithForce",
+                                    "LargePack"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -56,8 +56,10 @@ Scenario::Scenario(RunKind kind)
       target_(folder_ + (packs() ? "/out.wpack" : "/out.safetensors")) {
   fs::create_directory(sources_);
   fs::create_directory(folder_);
-  const std::string source = directory_.write("sources/new.safetensors", model(2));
-  const std::string old_source = directory_.write("old.safetensors", model(1));
+  const std::uint64_t layer_size = kind == RunKind::kLargePack ? 2'300'000 : 40'000;
+  const std::string source =
+      directory_.write("sources/new.safetensors", make_model(2, 2, layer_size));
+  const std::string old_source = directory_.write("old.safetensors", make_model(1, 2, layer_size));
   if (packs() && replaces()) run_or_fail(pack_arguments(old_source, target_));
   if (!packs()) {
     run_or_fail(pack_arguments(source, sources_ + "/new.wpack"));

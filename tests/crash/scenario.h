@@ -12,10 +12,23 @@
 
 namespace wpack::crash {
 
-enum class RunKind { kPack, kReplacePack, kUnpack, kReplaceUnpack };
-inline constexpr RunKind kRunKinds[] = {RunKind::kPack, RunKind::kReplacePack, RunKind::kUnpack,
-                                        RunKind::kReplaceUnpack};
+enum class RunKind {
+  kPack,
+  kReplacePack,
+  kUnpack,
+  kReplaceUnpack,
+  kLargePack,  // of more than one buffer, so that threads share the work
+};
+inline constexpr RunKind kSmallRuns[] = {RunKind::kPack, RunKind::kReplacePack, RunKind::kUnpack,
+                                         RunKind::kReplaceUnpack};
+inline constexpr RunKind kAllRuns[] = {RunKind::kPack, RunKind::kReplacePack, RunKind::kUnpack,
+                                       RunKind::kReplaceUnpack, RunKind::kLargePack};
 [[nodiscard]] std::string name_of(RunKind kind);
+
+// A safetensors file whose layers fill a shard each, if shards are small. `version` tells the bytes
+// of two apart.
+[[nodiscard]] std::string make_model(std::uint32_t version, std::uint32_t layers,
+                                     std::uint64_t layer_size);
 
 // Relative path to contents, as cli::tree() returns it.
 using Tree = std::map<std::string, std::string>;
@@ -26,7 +39,7 @@ class Scenario {
   explicit Scenario(RunKind kind);
 
   [[nodiscard]] bool packs() const {
-    return kind_ == RunKind::kPack || kind_ == RunKind::kReplacePack;
+    return kind_ != RunKind::kUnpack && kind_ != RunKind::kReplaceUnpack;
   }
   [[nodiscard]] bool replaces() const {
     return kind_ == RunKind::kReplacePack || kind_ == RunKind::kReplaceUnpack;
