@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ranges>
 
 #include "import/detect.h"
 #include "import/file_source.h"
@@ -54,11 +53,11 @@ Result<std::unique_ptr<TensorSource>> open_directory_source(os::UniqueFd directo
                                                             const SourceOptions& options) {
   if (exists(directory, kContainerLandmark))
     return refuse(path, "is a wpack container, which is packed already");
-  std::string_view refusal = kNoWeights;
-  for (const Landmark& landmark : kLandmarks | std::views::reverse)
-    if (exists(directory, landmark.name)) refusal = landmark.refusal;
+  const auto* const landmark = std::ranges::find_if(
+      kLandmarks, [&](const Landmark& known) { return exists(directory, known.name); });
   WPACK_ASSIGN(auto source, import::open_folder(std::move(directory), path, options));
-  if (source == nullptr) return refuse(path, refusal);
+  if (source == nullptr)
+    return refuse(path, landmark == kLandmarks.end() ? kNoWeights : landmark->refusal);
   return source;
 }
 
