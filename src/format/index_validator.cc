@@ -47,9 +47,7 @@ Status IndexValidator::check_counts() const {
   WPACK_TRY(within_limit("attachments", index_.attachments_.size(), kMaxAttachments));
   WPACK_TRY(within_limit("sources", index_.sources_.size(), kMaxSources));
   WPACK_TRY(within_limit("metadata entries", index_.metadata_.size(), kMaxMetadata));
-  WPACK_TRY(within_limit("bytes of metadata", index_.metadata_text_.size(), kMaxMetadataText));
-  WPACK_TRY(within_limit("bytes of producer", index_.producer_.size(), kMaxOriginSize));
-  return within_limit("bytes of source format", index_.source_format_.size(), kMaxOriginSize);
+  return within_limit("bytes of metadata", index_.metadata_text_.size(), kMaxMetadataText);
 }
 
 Status IndexValidator::check_shards() const {
@@ -354,6 +352,8 @@ Status IndexValidator::check_names() const {
     return broken("names are not UTF-8 without NUL");
   if (!base::is_utf8(index_.producer_) || !base::is_utf8(index_.source_format_))
     return broken("producer and source format are not UTF-8");
+  WPACK_TRY(within_limit("bytes of producer", index_.producer_.size(), kMaxOriginSize));
+  WPACK_TRY(within_limit("bytes of source format", index_.source_format_.size(), kMaxOriginSize));
   WPACK_TRY(check_name_table(
       index_.tensors_.size(), index_.tensors_by_name_, index_.tensor_slots_,
       [this](std::uint32_t row) { return index_.name_of(index_.tensors_[row]); }, "tensor"));
