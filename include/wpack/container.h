@@ -152,17 +152,17 @@ class LayerView;
 class WPACK_EXPORT Tensor {
  public:
   [[nodiscard]] const TensorInfo& info() const& noexcept { return info_; }
-  const TensorInfo& info() const&& = delete;
+  [[nodiscard]] const TensorInfo& info() const&& = delete;
   [[nodiscard]] std::string_view name() const& noexcept { return info_.name; }
-  std::string_view name() const&& = delete;
+  [[nodiscard]] std::string_view name() const&& = delete;
   [[nodiscard]] DType dtype() const noexcept { return info_.dtype; }
   [[nodiscard]] Shape shape() const& noexcept { return info_.shape; }
-  Shape shape() const&& = delete;
+  [[nodiscard]] Shape shape() const&& = delete;
   // The logical bytes: little-endian, row-major, read-only (writing through a cast is undefined;
   // mapped pages fault). Aligned to 256 bytes at least, or to the element for a view into another
   // tensor. Valid until the last handle to these bytes is destroyed.
   [[nodiscard]] Bytes bytes() const& noexcept { return bytes_; }
-  Bytes bytes() const&& = delete;
+  [[nodiscard]] Bytes bytes() const&& = delete;
   // True if the bytes are a view of the page cache, false if they were read into private memory.
   [[nodiscard]] bool mapped() const noexcept { return mapped_; }
 
@@ -184,7 +184,7 @@ class WPACK_EXPORT LayerView {
  public:
   // Valid while a copy of this view lives; a copied Tensor pins its bytes by itself.
   [[nodiscard]] std::span<const Tensor> tensors() const& noexcept { return *tensors_; }
-  std::span<const Tensor> tensors() const&& = delete;
+  [[nodiscard]] std::span<const Tensor> tensors() const&& = delete;
 
  private:
   friend struct HandleFactory;
@@ -203,9 +203,9 @@ enum class ReleasePages {
 class WPACK_EXPORT Layer {
  public:
   [[nodiscard]] const LayerInfo& info() const& noexcept { return info_; }
-  const LayerInfo& info() const&& = delete;
+  [[nodiscard]] const LayerInfo& info() const&& = delete;
   [[nodiscard]] std::string_view name() const& noexcept { return info_.name; }
-  std::string_view name() const&& = delete;
+  [[nodiscard]] std::string_view name() const&& = delete;
 
   // Starts asynchronous reading of exactly this layer's bytes (its range, and the extents that it
   // shares with other layers), and returns at once. Errors: kIo, kIntegrity (the shard cannot be
@@ -246,7 +246,7 @@ class WPACK_EXPORT Container {
 
   // Its views stay valid while any handle to the container lives, as those of TensorInfo do.
   [[nodiscard]] ContainerInfo info() const&;
-  ContainerInfo info() const&& = delete;
+  [[nodiscard]] ContainerInfo info() const&& = delete;
   [[nodiscard]] AccessStats stats() const;
   [[nodiscard]] std::vector<ShardInfo> shards() const;
   // Names, sizes and digests of the files that it was packed from.
@@ -257,10 +257,10 @@ class WPACK_EXPORT Container {
   [[nodiscard]] std::uint32_t tensor_count() const noexcept;
   // Returns tensor `id` < tensor_count() (asserted).
   [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const&;
-  TensorInfo tensor_info(std::uint32_t id) const&& = delete;
+  [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const&& = delete;
   // Returns the tensor called `name`, or nullopt. O(1).
   [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const&;
-  std::optional<TensorInfo> find(std::string_view name) const&& = delete;
+  [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const&& = delete;
   // Returns the tensor with its bytes: a view of the mapped shard where it is stored RAW and may
   // be mapped, otherwise a copy in private memory (shared by all handles to its extent).
   // Errors: kNotFound, and those of Layer::acquire.

@@ -96,7 +96,7 @@ class [[nodiscard]] Result {
   // Not for a temporary: what `open(path)->info()` hands out may die with it at the semicolon.
   [[nodiscard]] T* operator->() & { return get(); }
   [[nodiscard]] const T* operator->() const& { return get(); }
-  const T* operator->() const&& = delete;
+  [[nodiscard]] const T* operator->() const&& = delete;
 
   template <typename U>
   [[nodiscard]] T value_or(U&& fallback) const& {

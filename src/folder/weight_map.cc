@@ -205,7 +205,7 @@ Status WeightMap::sort_tensors() {
 
 std::uint64_t WeightMap::kept_bytes() const noexcept {
   std::uint64_t size = names_.capacity() + entries_.capacity() * sizeof(Entry);
-  for (const std::string& file : files_) size += sizeof(file) + file.capacity();
+  for (const std::string& file : files_) size += sizeof(std::string) + file.capacity();
   return size;
 }
 

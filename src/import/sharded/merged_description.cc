@@ -18,7 +18,7 @@ constexpr std::size_t kMaxMetadata = 65'536;  // of the format
 constexpr std::uint64_t kHeap = 32;           // what an allocation costs beside its bytes
 
 std::uint64_t memory_of(const std::string& text) {
-  return sizeof(text) + (text.capacity() > 15 ? text.capacity() + kHeap : 0);
+  return sizeof(std::string) + (text.capacity() > 15 ? text.capacity() + kHeap : 0);
 }
 
 std::uint64_t memory_of(const SourceTensor& tensor) {
