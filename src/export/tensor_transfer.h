@@ -34,7 +34,7 @@ class TensorTransfer {
   [[nodiscard]] Status report() const;
 
  private:
-  [[nodiscard]] Status move_tensor(TensorSink& sink, std::size_t index, std::uint32_t tensor);
+  [[nodiscard]] Status move_tensor(TensorSink& sink, std::size_t index, std::uint32_t id);
 
   const Container& container_;
   const ProgressCallback& callback_;
