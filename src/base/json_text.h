@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
+
+#include "wpack/error.h"
 
 namespace wpack::base {
 
@@ -19,16 +22,23 @@ class JsonText {
     return static_cast<std::size_t>(at_ - text_.data());
   }
 
-  // What the parser would let pass and no JSON text holds.
+  // What the parser would let pass and no JSON text holds, or would take much memory for: it keeps
+  // copies of the text or number that it is in.
+  static constexpr std::size_t kMaxTokenSize = std::size_t{8} << 20;  // bytes as written
   struct Defect {
     std::string_view reason;
     std::size_t position = 0;
+    ErrorCode code = ErrorCode::kBadInput;
   };
   [[nodiscard]] std::optional<Defect> find_defect() const {
     // The parser takes a NUL for the end of its input and skips a byte order mark.
     if (const auto nul = text_.find('\0'); nul != std::string_view::npos)
       return Defect{"it is not valid JSON: NUL byte", nul};
     if (text_.starts_with("\xef\xbb\xbf")) return Defect{"it begins with a byte order mark", 0};
+    if (const auto token = find_long_token()) {
+      return Defect{"it holds a text or number of more than 8388608 bytes", *token,
+                    ErrorCode::kLimit};
+    }
     return std::nullopt;
   }
 
@@ -41,6 +51,28 @@ class JsonText {
   }
 
  private:
+  // A quotation mark ends a text unless an odd number of backslashes stands before it; in a text
+  // that is not valid, it does not matter what counts as one token.
+  [[nodiscard]] std::optional<std::size_t> find_long_token() const {
+    if (text_.size() <= kMaxTokenSize) return std::nullopt;
+    constexpr std::string_view kBetween = " \t\n\r,:[]{}";
+    std::size_t begin = 0;
+    bool in_text = false;
+    for (std::size_t at = 0; at < text_.size(); ++at) {
+      const char byte = text_[at];
+      if (in_text && byte == '\\') {
+        ++at;
+      } else if (byte == '"') {
+        if (!in_text) begin = at;
+        in_text = !in_text;
+      } else if (!in_text && kBetween.find(byte) != std::string_view::npos) {
+        begin = at + 1;
+      }
+      if (at + 1 > begin + kMaxTokenSize) return begin;
+    }
+    return std::nullopt;
+  }
+
   class Iterator {
    public:
     using iterator_category = std::input_iterator_tag;

@@ -212,8 +212,7 @@ std::uint64_t WeightMap::kept_bytes() const noexcept {
 Result<WeightMap> WeightMap::parse(std::string_view text) {
   base::JsonText json(text);
   if (const auto defect = json.find_defect()) {
-    return Error(ErrorCode::kBadInput,
-                 fmt::format("{} (offset {})", defect->reason, defect->position));
+    return Error(defect->code, fmt::format("{} (offset {})", defect->reason, defect->position));
   }
   WeightMapHandler handler(json);
   const bool complete = json.parse(handler);

@@ -27,7 +27,8 @@ inline constexpr std::uint64_t kMaxWeightMapText = std::uint64_t{64} << 20;
 // Move-only. Thread safety: const members, from several threads at once.
 class WeightMap {
  public:
-  // Errors: kBadInput, kLimit (more than 2,097,152 tensors or 16,384 files); the message names the
+  // Errors: kBadInput, kLimit (more than 2,097,152 tensors or 16,384
+  // files, a text of more than 8 MiB); the message names the
   // place, not the file. Memory: the names and 12 bytes a tensor.
   [[nodiscard]] static Result<WeightMap> parse(std::string_view text);
 
