@@ -132,6 +132,10 @@ struct SourceOptions {
   std::uint64_t max_expansion = 64;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit.
   std::uint64_t inflate_budget = std::uint64_t{32} << 20;
+  // Memory that metadata may take, in bytes, while the source is opened and while it is packed:
+  // names, shapes and what becomes of them; beyond it, kLimit. The default holds about 200,000
+  // tensors, in files and indexes of at most 192 MiB, and keeps packing within 256 MiB.
+  std::uint64_t metadata_budget = std::uint64_t{192} << 20;
   // Attach the files that travel with the weights of a folder (see open_tensor_source).
   bool attachments = true;
 };

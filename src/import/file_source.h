@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"

@@ -10,7 +10,8 @@
 namespace wpack::import {
 
 // Containers are charged as they grow; whoever drives them asks exceeded() after every step that
-// is small against the budget. Thread safety: one thread at a time.
+// is small against the budget. A copy counts on for itself, from what was charged so far. Thread
+// safety: one thread at a time.
 class MemoryMeter {
  public:
   static constexpr std::uint64_t kDefaultBudget = std::uint64_t{192} << 20;
@@ -20,9 +21,14 @@ class MemoryMeter {
   void add(std::uint64_t bytes) noexcept { used_ += bytes; }
   void subtract(std::uint64_t bytes) noexcept { used_ -= bytes; }
 
-  // A meter for what this one's budget leaves.
-  [[nodiscard]] MemoryMeter rest() const noexcept {
-    return MemoryMeter(exceeded() ? 0 : budget_ - used_);
+  // Charges what a tensor of a description takes, and what packing it takes later: its part of the
+  // plan, of the rows of the index and of the index itself. Measured with 300,000 tensors of one
+  // dimension, packing took 640 bytes for each in one layer and 960 where each was its own layer.
+  void add_tensor(std::size_t name_size, std::size_t rank) noexcept {
+    constexpr std::uint64_t kRows = 720;
+    constexpr std::uint64_t kCopiesOfName = 8;
+    constexpr std::uint64_t kCopiesOfShape = 4;
+    add(kRows + kCopiesOfName * name_size + kCopiesOfShape * sizeof(std::uint64_t) * rank);
   }
 
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }

@@ -55,7 +55,8 @@ Result<std::unique_ptr<TensorSource>> open_directory_source(os::UniqueFd directo
     return refuse(path, "is a wpack container, which is packed already");
   const auto* const landmark = std::ranges::find_if(
       kLandmarks, [&](const Landmark& known) { return exists(directory, known.name); });
-  WPACK_ASSIGN(auto source, import::open_folder(std::move(directory), path, options));
+  WPACK_ASSIGN(auto source, import::open_folder(std::move(directory), path, options,
+                                                import::MemoryMeter(options.metadata_budget)));
   if (source == nullptr)
     return refuse(path, landmark == kLandmarks.end() ? kNoWeights : landmark->refusal);
   return source;
@@ -78,7 +79,7 @@ Result<std::unique_ptr<FileSource>> open_file_source(os::File file, const Source
   WPACK_ASSIGN(Detection detection, detect(file));
   switch (detection.format) {
     case FileFormat::kSafetensors:
-      return open_safetensors(std::move(file), options);
+      return open_safetensors(std::move(file), meter);
     case FileFormat::kTorchZip:
       return open_torch_zip(std::move(file), options, meter);
     case FileFormat::kIndex:
@@ -99,7 +100,8 @@ Result<std::unique_ptr<TensorSource>> open_tensor_source(const std::string& path
   WPACK_ASSIGN(os::File file, os::File::open_read(path));
   WPACK_ASSIGN(const import::Detection detection, detect(file));
   if (detection.format == import::FileFormat::kIndex) return import::open_index(path, options);
-  return import::open_file_source(std::move(file), options, import::MemoryMeter());
+  return import::open_file_source(std::move(file), options,
+                                  import::MemoryMeter(options.metadata_budget));
 }
 
 }  // namespace wpack

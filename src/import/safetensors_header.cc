@@ -108,8 +108,10 @@ std::string describe_unknown_fields(const SafetensorsJson& json) {
 }  // namespace
 
 Result<SafetensorsHeader> parse_safetensors_header(std::string_view text,
-                                                   std::uint64_t payload_size) {
-  WPACK_ASSIGN(SafetensorsJson json, parse_safetensors_json(text));
+                                                   std::uint64_t payload_size, MemoryMeter meter) {
+  MemoryMeter parsing = meter;
+  parsing.add(text.size());
+  WPACK_ASSIGN(SafetensorsJson json, parse_safetensors_json(text, parsing));
   WPACK_TRY(check_metadata(json.metadata));
   std::ranges::stable_sort(json.entries, {}, [](const SafetensorsEntry& entry) {
     return std::pair(entry.begin, entry.end);
@@ -119,6 +121,8 @@ Result<SafetensorsHeader> parse_safetensors_header(std::string_view text,
   header.begins.reserve(json.entries.size());
   for (SafetensorsEntry& entry : json.entries) {
     header.begins.push_back(entry.begin);
+    meter.add_tensor(entry.name.size(), entry.shape.size());
+    WPACK_TRY(meter.check());
     WPACK_ASSIGN(SourceTensor tensor, check_entry(std::move(entry)));
     header.tensors.push_back(std::move(tensor));
   }

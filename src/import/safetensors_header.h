@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "import/memory_meter.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
 #include "wpack/types.h"
@@ -34,8 +35,10 @@ struct SafetensorsHeader {
 };
 
 // Parses and checks the header `text` of a file with `payload_size` bytes behind it.
-// Errors: kBadInput; the message names the tensor or the offset in the header.
+// `meter` bounds the memory of the text, of what it is parsed into, and of packing the tensors.
+// Errors: kBadInput, kLimit; the message names the tensor or the offset in the header.
 [[nodiscard]] Result<SafetensorsHeader> parse_safetensors_header(std::string_view text,
-                                                                 std::uint64_t payload_size);
+                                                                 std::uint64_t payload_size,
+                                                                 MemoryMeter meter = MemoryMeter());
 
 }  // namespace wpack::import

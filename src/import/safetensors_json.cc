@@ -17,7 +17,12 @@ constexpr std::string_view kMetadataKey = "__metadata__";
 constexpr std::uint64_t kMaxInteger = std::uint64_t{1} << 53;  // exact in every JSON reader
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxMetadataEntries = 65'536;
+constexpr std::size_t kMaxMetadataSize = std::size_t{8} << 20;  // of the container's format
 constexpr std::size_t kMaxFields = 4'096;  // of one entry, or of one object inside it
+// What an entry takes while its list grows and is then turned into another, with its shape; and a
+// key in a set.
+constexpr std::uint64_t kEntrySize = 3 * sizeof(SafetensorsEntry);
+constexpr std::uint64_t kKeySize = 96;
 
 // What the next value must be.
 enum class Expected {
@@ -66,7 +71,7 @@ enum class Level { kHeader, kMetadata, kEntry, kShape, kOffsets, kUnknown };
 // the parser, with the reason in `error_`.
 class HeaderHandler {
  public:
-  explicit HeaderHandler(const base::JsonText& text) : text_(text) {}
+  HeaderHandler(const base::JsonText& text, MemoryMeter& meter) : text_(text), meter_(meter) {}
 
   SafetensorsJson& result() { return result_; }
   std::optional<Error>& error() { return error_; }
@@ -99,17 +104,20 @@ class HeaderHandler {
   bool field_key(std::string& name);
   bool unknown_key(const std::string& name);
   bool finish_entry();
+  bool charge(std::uint64_t bytes);
   bool fail_type() { return fail(ErrorCode::kBadInput, describe(expected_), position()); }
   bool fail(ErrorCode code, std::string_view reason, std::size_t position);
   [[nodiscard]] std::size_t position() const { return text_.position(); }
 
   const base::JsonText& text_;
+  MemoryMeter& meter_;
   SafetensorsJson result_;
   std::optional<Error> error_;
   Expected expected_ = Expected::kHeader;
   std::vector<Level> levels_;
   bool in_entry_ = false;
   bool has_metadata_ = false;
+  std::size_t metadata_size_ = 0;  // bytes of keys and values
   bool has_dtype_ = false;
   bool has_shape_ = false;
   std::optional<std::size_t> offset_count_;
@@ -121,6 +129,12 @@ bool HeaderHandler::fail(ErrorCode code, std::string_view reason, std::size_t po
       in_entry_ ? fmt::format("tensor \"{}\": ", escape_name(result_.entries.back().name)) : "";
   error_.emplace(code, fmt::format("{}{} (header offset {})", entry, reason, position));
   return false;
+}
+
+bool HeaderHandler::charge(std::uint64_t bytes) {
+  meter_.add(bytes);
+  const Status status = meter_.check();
+  return status || fail(ErrorCode::kLimit, status.error().message(), position());
 }
 
 bool HeaderHandler::number_unsigned(std::uint64_t value) {
@@ -144,6 +158,9 @@ bool HeaderHandler::number_unsigned(std::uint64_t value) {
 
 bool HeaderHandler::string(std::string& value) {
   if (expected_ == Expected::kMetadataText) {
+    metadata_size_ += value.size();
+    if (metadata_size_ > kMaxMetadataSize)
+      return fail(ErrorCode::kLimit, "__metadata__ has more than 8388608 bytes", position());
     result_.metadata.back().value = std::move(value);
     return true;
   }
@@ -204,6 +221,7 @@ bool HeaderHandler::top_key(std::string& name) {
     expected_ = Expected::kMetadata;
     return true;
   }
+  if (!charge(kEntrySize + name.capacity())) return false;
   result_.entries.push_back({.name = std::move(name), .dtype = {}, .shape = {}});
   in_entry_ = true;
   has_dtype_ = false;
@@ -216,6 +234,7 @@ bool HeaderHandler::top_key(std::string& name) {
 bool HeaderHandler::metadata_key(std::string& name) {
   if (result_.metadata.size() == kMaxMetadataEntries)
     return fail(ErrorCode::kLimit, "__metadata__ has more than 65536 entries", position());
+  metadata_size_ += name.size();
   result_.metadata.push_back({.key = std::move(name), .value = {}});
   return true;
 }
@@ -246,6 +265,7 @@ bool HeaderHandler::field_key(std::string& name) {
 bool HeaderHandler::unknown_key(const std::string& name) {
   expected_ = Expected::kAnything;
   std::set<std::string>& keys = unknown_keys_.back();
+  if (!charge(kKeySize + name.size())) return false;
   if (keys.size() == kMaxFields)
     return fail(ErrorCode::kLimit, "an object has more than 4096 unknown fields", position());
   if (keys.insert(name).second) return true;
@@ -315,13 +335,13 @@ Status check_duplicates(const SafetensorsJson& json) {
 
 }  // namespace
 
-Result<SafetensorsJson> parse_safetensors_json(std::string_view text) {
+Result<SafetensorsJson> parse_safetensors_json(std::string_view text, MemoryMeter& meter) {
   base::JsonText json(text);
   if (const auto defect = json.find_defect()) {
-    return Error(ErrorCode::kBadInput,
+    return Error(defect->code,
                  fmt::format("{} (header offset {})", defect->reason, defect->position));
   }
-  HeaderHandler handler(json);
+  HeaderHandler handler(json, meter);
   const bool complete = json.parse(handler);
   if (handler.error()) return *std::move(handler.error());
   if (!complete) return Error(ErrorCode::kBadInput, "the header is not valid JSON");

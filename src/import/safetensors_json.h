@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "import/memory_meter.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
 
@@ -30,8 +31,10 @@ struct SafetensorsJson {
 
 inline constexpr std::size_t kMaxRank = 32;
 
-// Errors: kBadInput, kLimit (more metadata entries or unknown fields than any real file has); the
-// message names the offset in `text`, or the entry.
-[[nodiscard]] Result<SafetensorsJson> parse_safetensors_json(std::string_view text);
+// Errors: kBadInput, kLimit (more metadata or unknown fields than any real file has, the budget of
+// `meter` is passed); the message names the offset in `text`, or the entry. What the result takes
+// stays charged to `meter`.
+[[nodiscard]] Result<SafetensorsJson> parse_safetensors_json(std::string_view text,
+                                                             MemoryMeter& meter);
 
 }  // namespace wpack::import

@@ -82,12 +82,11 @@ SourceFile describe_file(const os::File& file, std::uint64_t size, std::string_v
 
 }  // namespace
 
-Result<std::unique_ptr<FileSource>> open_safetensors(os::File file,
-                                                     const SourceOptions& /*options*/) {
+Result<std::unique_ptr<FileSource>> open_safetensors(os::File file, MemoryMeter meter) {
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
   WPACK_ASSIGN(const std::string front, read_front(file, identity.size));
   auto header = parse_safetensors_header(std::string_view(front).substr(kLengthSize),
-                                         identity.size - front.size());
+                                         identity.size - front.size(), meter);
   if (!header) return std::move(header).error().in(file.label());
   SourceDescription description;
   description.format = "safetensors";

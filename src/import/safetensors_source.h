@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "import/file_source.h"
+#include "import/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
@@ -17,10 +18,10 @@ namespace wpack::import {
 
 // Opens the safetensors file `file`, taking it over. Reads the header only.
 // Tensors stand in the order of their offsets, so that reading them one after the other reads the
-// file from front to back. Memory: about five times the header, which is at most 100,000,000
-// bytes, while it is read; afterwards the description.
-// Errors: kIo, kBadInput. Messages start with the file's label.
-[[nodiscard]] Result<std::unique_ptr<FileSource>> open_safetensors(os::File file,
-                                                                   const SourceOptions& options);
+// file from front to back. Memory: the header, of at most 100,000,000 bytes, and what it is
+// parsed into, at most about the budget of `meter`; afterwards the description.
+// Errors: kIo, kBadInput, kLimit. Messages start with the file's label.
+[[nodiscard]] Result<std::unique_ptr<FileSource>> open_safetensors(
+    os::File file, MemoryMeter meter = MemoryMeter());
 
 }  // namespace wpack::import

@@ -84,6 +84,15 @@ Status check_attachments(const std::vector<SourceAttachment>& attachments) {
   return {};
 }
 
+Status check_metadata(const std::vector<MetadataEntry>& metadata) {
+  std::uint64_t size = 0;
+  for (const MetadataEntry& entry : metadata) size += entry.key.size() + entry.value.size();
+  if (metadata.size() <= format::kMaxMetadata && size <= format::kMaxMetadataText) return {};
+  return Error(ErrorCode::kLimit,
+               fmt::format("{} entries of metadata with {} bytes are past the format's {} and {}",
+                           metadata.size(), size, format::kMaxMetadata, format::kMaxMetadataText));
+}
+
 // Tells which tensors are wanted, and that every pattern was of use.
 class NameFilter {
  public:
@@ -246,6 +255,7 @@ namespace wpack {
 Result<PackPlan> plan_pack(const SourceDescription& source, const PackOptions& options) {
   WPACK_TRY(packing::check_options(options));
   WPACK_TRY(packing::check_attachments(source.attachments));
+  WPACK_TRY(packing::check_metadata(source.metadata));
   std::uint64_t excluded_count = 0;
   WPACK_ASSIGN(std::vector<packing::LayerGroup> groups,
                packing::group_layers(source, options, excluded_count));

@@ -112,6 +112,13 @@ TEST_F(PackCommandTest, StartsANewShardWhereTheSizeSaysSo) {
   EXPECT_EQ(run({"verify", target_}).status, 0);
 }
 
+TEST_F(PackCommandTest, TakesAsMuchMemoryForMetadataAsItIsTold) {
+  const Outcome outcome = run({"pack", source_, "-o", target_, "--max-metadata", "1KiB"});
+  EXPECT_EQ(outcome.status, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("metadata takes more than"));
+  EXPECT_EQ(run({"pack", source_, "-o", target_, "--max-metadata", "64KiB"}).status, 0);
+}
+
 TEST_F(PackCommandTest, ReplacesAContainerOnlyWhenForced) {
   EXPECT_EQ(run({"pack", source_, "-o", target_}).status, 0);
   const auto before = tree(target_);

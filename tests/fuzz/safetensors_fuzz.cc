@@ -68,7 +68,8 @@ void require_same_as_document(const SafetensorsHeader& header, std::string_view 
 }
 
 void run(std::string_view text) {
-  const auto parsed = import::parse_safetensors_json(text);
+  import::MemoryMeter meter;
+  const auto parsed = import::parse_safetensors_json(text, meter);
   if (!parsed) return require_refusal(parsed.error());
   const std::uint64_t payload_size = payload_end(*parsed);
   const auto header = import::parse_safetensors_header(text, payload_size);

@@ -24,7 +24,7 @@ const std::string kPair = R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]
 
 Result<std::unique_ptr<TensorSource>> open_path(const std::string& path) {
   WPACK_ASSIGN(os::File file, os::File::open_read(path));
-  return open_safetensors(std::move(file), {});
+  return open_safetensors(std::move(file));
 }
 
 Result<std::string> read_all(TensorSource& source, std::size_t index) {

@@ -267,6 +267,17 @@ TEST(PackTest, RejectsAttachmentsThatTheFormatCannotHold) {
   EXPECT_THAT(plan_pack(many.description()), Fails(ErrorCode::kLimit, "1025 attachments"));
 }
 
+TEST(PackTest, RejectsMoreMetadataThanTheFormatHoldsBeforeItWrites) {
+  SourceDescription description;
+  description.tensors.push_back({.name = "w", .shape = {1}, .nbytes = 1, .storage = {}});
+  description.metadata.assign(65'536, {.key = "k", .value = std::string(127, 'v')});
+  EXPECT_THAT(plan_pack(description), IsOk());
+  description.metadata.push_back({.key = "", .value = ""});
+  EXPECT_THAT(plan_pack(description), Fails(ErrorCode::kLimit, "65537 entries of metadata"));
+  description.metadata.assign(1, {.key = "k", .value = std::string(8 << 20, 'v')});
+  EXPECT_THAT(plan_pack(description), Fails(ErrorCode::kLimit, "with 8388609 bytes"));
+}
+
 TEST(PackTest, RejectsNamesThatAreThereTwiceAndLeavesNothing) {
   const TempDir directory;
   MemorySource source;

@@ -92,6 +92,9 @@ void add_selection_options(CLI::App& command, PackCommand& options) {
             "leave out tensors whose names match; may be given several times");
   add_value(command, "--root", options.source_options.root, "PATH",
             "dotted path of the dictionary of a PyTorch checkpoint to pack");
+  add_size(command, "--max-metadata", options.source_options.metadata_budget,
+           "refuse a checkpoint whose names, shapes and other metadata take more memory than this "
+           "(default: 192MiB, about 200,000 tensors)");
   command.add_flag("--no-attachments{false}", options.source_options.attachments,
                    "of a folder, pack the weights alone");
 }

@@ -21,11 +21,6 @@ std::uint64_t memory_of(const std::string& text) {
   return sizeof(std::string) + (text.capacity() > 15 ? text.capacity() + kHeap : 0);
 }
 
-std::uint64_t memory_of(const SourceTensor& tensor) {
-  return sizeof(tensor) - sizeof(std::string) + memory_of(tensor.name) +
-         tensor.shape.capacity() * sizeof(std::uint64_t) + kHeap;
-}
-
 Error tensor_error(std::string_view name, std::string_view reason) {
   return {ErrorCode::kBadInput, fmt::format("tensor \"{}\" {}", escape_name(name), reason)};
 }
@@ -64,7 +59,7 @@ Status MergedDescription::add(const std::string& name, SourceDescription shard) 
 void MergedDescription::add_tensors(std::vector<SourceTensor> tensors) {
   std::unordered_map<std::uint32_t, std::uint32_t> storages;
   for (SourceTensor& tensor : tensors) {
-    meter_.add(memory_of(tensor));
+    meter_.add_tensor(tensor.name.size(), tensor.shape.size());
     if (tensor.storage) {
       const auto [at, is_new] = storages.try_emplace(tensor.storage->id, next_storage_);
       if (is_new) ++next_storage_;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "folder/weight_map.h"
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"
 

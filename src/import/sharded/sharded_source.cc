@@ -125,7 +125,7 @@ Status ShardedSource::load_shards(std::span<const std::string> files, const fold
   MergedDescription merged(meter_);
   for (const std::string& name : files) {
     WPACK_ASSIGN(os::File file, folder_.open(name));
-    WPACK_ASSIGN(auto source, open_file_source(std::move(file), options, meter_.rest()));
+    WPACK_ASSIGN(auto source, open_file_source(std::move(file), options, meter_));
     meter_.add(source->kept_bytes());
     if (Status status = merged.add(name, source->take_description()); !status)
       return std::move(status).error().in(folder_.label(name));
@@ -269,7 +269,8 @@ Result<std::unique_ptr<TensorSource>> open_index(const std::string& path,
   WPACK_ASSIGN(std::vector<std::string> names, os::read_directory(folder.fd(), folder.label()));
   folder::WeightFiles weights;
   weights.index = slash == std::string::npos ? path : path.substr(slash + 1);
-  return open_weights(std::move(folder), weights, std::move(names), options, MemoryMeter());
+  return open_weights(std::move(folder), weights, std::move(names), options,
+                      MemoryMeter(options.metadata_budget));
 }
 
 }  // namespace wpack::import

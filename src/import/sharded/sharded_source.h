@@ -17,7 +17,7 @@
 #include <memory>
 #include <string>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "os/unique_fd.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"

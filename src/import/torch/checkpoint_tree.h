@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "import/torch/pickle_tree.h"
 #include "import/torch/tensor_rebuild.h"
 #include "wpack/error.h"

@@ -2,7 +2,7 @@
 // allocated on the word of the file.
 #pragma once
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "import/torch/pickle_tree.h"
 #include "wpack/error.h"
 #include "wpack/types.h"

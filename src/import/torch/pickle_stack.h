@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "import/torch/pickle_tree.h"
 #include "wpack/error.h"
 

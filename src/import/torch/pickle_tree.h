@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "import/torch/torch_globals.h"
 
 namespace wpack::import {

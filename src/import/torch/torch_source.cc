@@ -11,10 +11,10 @@
 #include <new>
 #include <string>
 
+#include "import/memory_meter.h"
 #include "import/torch/checkpoint_tree.h"
 #include "import/torch/foreign_archive.h"
 #include "import/torch/member_reader.h"
-#include "import/torch/memory_meter.h"
 #include "import/torch/pickle_machine.h"
 #include "import/torch/strided_gather.h"
 #include "import/torch/tensor_rebuild.h"
@@ -98,6 +98,7 @@ class TorchSource final : public FileSource {
   void describe(Checkpoint checkpoint);
   void add_tensor(NamedTensor tensor);
   void describe_file(Bytes pickle);
+  [[nodiscard]] Status check_packing(MemoryMeter meter) const;
 
   [[nodiscard]] Status read_swapped(const Plan& plan, std::uint64_t offset, MutableBytes out);
   [[nodiscard]] Status read_gathered(std::size_t index, std::uint64_t offset, MutableBytes out);
@@ -120,6 +121,7 @@ class TorchSource final : public FileSource {
 Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
   const std::string_view foreign = foreign_archive_kind(archive_);
   if (!foreign.empty()) return bad(fmt::format("is {}", foreign));
+  const MemoryMeter before = meter;
   WPACK_TRY(reader_.check_budget());
   WPACK_TRY(check_version());
   WPACK_TRY(read_byte_order());
@@ -136,6 +138,14 @@ Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
   if (!checkpoint) return std::move(checkpoint).error().in(file_.label());
   describe(*std::move(checkpoint));
   describe_file(pickle);
+  return check_packing(before);
+}
+
+Status TorchSource::check_packing(MemoryMeter meter) const {
+  meter.add(plans_.size() * sizeof(Plan));
+  for (const SourceTensor& tensor : description_.tensors)
+    meter.add_tensor(tensor.name.size(), tensor.shape.size());
+  if (auto status = meter.check(); !status) return std::move(status).error().in(file_.label());
   return {};
 }
 

@@ -9,7 +9,7 @@
 #include <memory>
 
 #include "import/file_source.h"
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/tensor_source.h"

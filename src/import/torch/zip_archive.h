@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "import/torch/memory_meter.h"
+#include "import/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/types.h"

@@ -458,16 +458,13 @@ TEST(MetadataFolderTest, RejectsMoreThanItMayKeepInMemory) {
       tensors["file." + std::to_string(file) + ".tensor." + std::to_string(i)] = "x";
     folder.shard("model-0000" + std::to_string(file) + "-of-00003.safetensors", tensors);
   }
-  const auto open = [&](std::uint64_t budget) -> Status {
-    WPACK_ASSIGN(os::UniqueFd directory, os::open_directory(folder.path()));
-    WPACK_TRY(
-        import::open_folder(std::move(directory), folder.path(), {}, import::MemoryMeter(budget)));
-    return {};
+  const auto open = [&](std::uint64_t budget) {
+    return open_tensor_source(folder.path(), {.metadata_budget = budget});
   };
-  EXPECT_THAT(open(2 << 20), IsOk());
-  EXPECT_THAT(open(256 << 10),
+  EXPECT_THAT(open(4 << 20), IsOk());
+  EXPECT_THAT(open(1 << 20),
               Fails(ErrorCode::kLimit, folder.file("model-00002-of-00003.safetensors") +
-                                           ": its metadata takes more than 0 MiB of memory"));
+                                           ": its metadata takes more than 1 MiB of memory"));
   folder.write_index();
   EXPECT_THAT(open(64 << 10), Fails(ErrorCode::kLimit, "its metadata takes more than"));
 }
