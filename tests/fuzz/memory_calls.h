@@ -1,5 +1,5 @@
 // What the system calls on files in memory do: results and errno as the system's own. Between
-// memory_calls.cc, which receives the calls, and memory_files.cc, which holds the files.
+// memory_calls.cc, which receives the calls, and memory_operations.cc, which carries them out.
 #pragma once
 
 #include <dirent.h>

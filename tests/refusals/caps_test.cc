@@ -191,7 +191,7 @@ std::size_t most_tensors(std::size_t name_size) {
 }
 
 TEST_F(CapTest, TensorsAreAsManyAsTheBudgetOfMetadataHolds) {
-  for (const std::size_t name_size : {7, 4096}) {
+  for (const std::size_t name_size : {std::size_t{7}, std::size_t{4096}}) {
     SCOPED_TRACE(name_size);
     const std::size_t most = most_tensors(name_size);
     const auto contents = [&](std::size_t count) {
