@@ -39,9 +39,21 @@ constexpr auto kLandmarks = std::to_array<Landmark>({
      "is an entry of a Hugging Face cache; pack one of the folders in its folder snapshots"},
 });
 
-bool exists(const os::UniqueFd& directory, std::string_view name) {
-  const auto file = os::File::open_read_at(directory, std::string(name), std::string(name));
-  return file || file.error().system_errno() != ENOENT;
+// True also for what cannot be read, or is no file.
+Result<bool> exists(const os::UniqueFd& directory, std::string_view name, const std::string& path) {
+  const std::string label = fmt::format("{}/{}", escape_name(path), name);
+  auto file = os::File::open_read_at(directory, std::string(name), label);
+  if (file) return true;
+  switch (file.error().system_errno()) {
+    case ENOENT:
+      return false;
+    case 0:
+    case EACCES:
+    case ELOOP:
+      return true;
+    default:
+      return std::move(file).error();
+  }
 }
 
 Error refuse(const std::string& path, std::string_view reason) {
@@ -51,14 +63,16 @@ Error refuse(const std::string& path, std::string_view reason) {
 Result<std::unique_ptr<TensorSource>> open_directory_source(os::UniqueFd directory,
                                                             const std::string& path,
                                                             const SourceOptions& options) {
-  if (exists(directory, kContainerLandmark))
-    return refuse(path, "is a wpack container, which is packed already");
-  const auto* const landmark = std::ranges::find_if(
-      kLandmarks, [&](const Landmark& known) { return exists(directory, known.name); });
+  WPACK_ASSIGN(const bool is_container, exists(directory, kContainerLandmark, path));
+  if (is_container) return refuse(path, "is a wpack container, which is packed already");
+  std::string_view refusal = kNoWeights;
+  for (const Landmark& landmark : kLandmarks) {
+    WPACK_ASSIGN(const bool is_there, exists(directory, landmark.name, path));
+    if (is_there && refusal == kNoWeights) refusal = landmark.refusal;
+  }
   WPACK_ASSIGN(auto source, import::open_folder(std::move(directory), path, options,
                                                 import::MemoryMeter(options.metadata_budget)));
-  if (source == nullptr)
-    return refuse(path, landmark == kLandmarks.end() ? kNoWeights : landmark->refusal);
+  if (source == nullptr) return refuse(path, refusal);
   return source;
 }
 
@@ -95,9 +109,14 @@ Result<std::unique_ptr<FileSource>> open_file_source(os::File file, const Source
 
 Result<std::unique_ptr<TensorSource>> open_tensor_source(const std::string& path,
                                                          const SourceOptions& options) {
-  if (auto directory = os::open_directory(path))
-    return open_directory_source(*std::move(directory), path, options);
-  WPACK_ASSIGN(os::File file, os::File::open_read(path));
+  auto directory = os::open_directory(path);
+  if (directory) return open_directory_source(*std::move(directory), path, options);
+  auto opened = os::File::open_read(path);
+  // A directory that cannot be opened is no file of the wrong kind.
+  const bool is_directory =
+      directory.error().system_errno() != ENOTDIR && !opened && opened.error().system_errno() == 0;
+  if (is_directory) return std::move(directory).error();
+  WPACK_ASSIGN(os::File file, std::move(opened));
   WPACK_ASSIGN(const import::Detection detection, detect(file));
   if (detection.format == import::FileFormat::kIndex) return import::open_index(path, options);
   return import::open_file_source(std::move(file), options,

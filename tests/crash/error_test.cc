@@ -72,7 +72,7 @@ class ErrorTest : public CrashTest {
   void expect_swept(bool kept) {
     const std::vector<std::string> leavings = scenario_->leavings();
     EXPECT_EQ(leavings.size(), kept ? 1U : 0U);
-    const cli::Outcome next = run(scenario_->arguments(true));
+    const cli::Outcome next = run(scenario_->arguments_of_next_run());
     EXPECT_EQ(next.status, 0) << next.err;
     for (const std::string& name : leavings) EXPECT_THAT(next.out, HasSubstr(name));
     EXPECT_THAT(folder_tree(), IsTree(scenario_->after()));

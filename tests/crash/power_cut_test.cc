@@ -89,7 +89,8 @@ TEST_P(PowerCutTest, WouldBreakWithoutAnyOneOfTheSyncs) {
     EXPECT_THAT(problems(fewer), Not(IsEmpty()))
         << "without the sync of '" << changes_[i].path << "'";
   }
-  EXPECT_EQ(syncs, scenario_->packs() ? 5 : 2);
+  // Of every file, of the directory that they are in, and of the target's.
+  EXPECT_EQ(syncs, scenario_->packs() ? 5 : scenario_->has_folder() ? 6 : 2);
   std::vector<Change> none = changes_;
   std::erase_if(none, [](const Change& change) { return change.kind == Change::Kind::kSync; });
   EXPECT_THAT(problems(none), Not(IsEmpty()));
@@ -142,7 +143,7 @@ TEST_P(PowerCutTest, IsSweptByTheNextRun) {
       std::filesystem::remove_all(entry.path());
     write_tree(tree, scenario_->folder());
     const std::vector<std::string> leavings = scenario_->leavings();
-    const cli::Outcome next = run(scenario_->arguments(true));
+    const cli::Outcome next = run(scenario_->arguments_of_next_run());
     EXPECT_EQ(next.status, 0) << next.err;
     for (const std::string& name : leavings) EXPECT_THAT(next.out, ::testing::HasSubstr(name));
     EXPECT_THAT(folder_tree(), IsTree(scenario_->after()));

@@ -13,6 +13,7 @@
 #include <regex>
 
 #include "cli/sources.h"
+#include "support/model_folder.h"
 
 namespace wpack::crash {
 namespace {
@@ -44,8 +45,8 @@ std::string make_model(std::uint32_t version, std::uint32_t layers, std::uint64_
 }
 
 std::string name_of(RunKind kind) {
-  constexpr const char* kNames[] = {"Pack", "PackWithForce", "Unpack", "UnpackWithForce",
-                                    "LargePack"};
+  constexpr const char* kNames[] = {"Pack",       "PackWithForce", "Unpack",   "UnpackWithForce",
+                                    "PackFolder", "UnpackFolder",  "LargePack"};
   return kNames[static_cast<int>(kind)];
 }
 
@@ -53,19 +54,12 @@ Scenario::Scenario(RunKind kind)
     : kind_(kind),
       sources_(fs::canonical(directory_.path()) / "sources"),
       folder_(fs::canonical(directory_.path()) / "target"),
-      target_(folder_ + (packs() ? "/out.wpack" : "/out.safetensors")) {
+      target_(folder_ + (packs()        ? "/out.wpack"
+                         : has_folder() ? "/out"
+                                        : "/out.safetensors")) {
   fs::create_directory(sources_);
   fs::create_directory(folder_);
-  const std::uint64_t layer_size = kind == RunKind::kLargePack ? 2'300'000 : 40'000;
-  const std::string source =
-      directory_.write("sources/new.safetensors", make_model(2, 2, layer_size));
-  const std::string old_source = directory_.write("old.safetensors", make_model(1, 2, layer_size));
-  if (packs() && replaces()) run_or_fail(pack_arguments(old_source, target_));
-  if (!packs()) {
-    run_or_fail(pack_arguments(source, sources_ + "/new.wpack"));
-    fs::remove(source);
-    if (replaces()) fs::rename(old_source, target_);
-  }
+  make_sources();
   before_ = cli::tree(folder_);
   run_or_fail(arguments());
   after_ = cli::tree(folder_);
@@ -73,11 +67,40 @@ Scenario::Scenario(RunKind kind)
   reset();
 }
 
+void Scenario::make_sources() {
+  const std::uint64_t layer_size = kind_ == RunKind::kLargePack ? 2'300'000 : 40'000;
+  const std::string source = sources_ + (has_folder() ? "/new" : "/new.safetensors");
+  if (has_folder()) {
+    fs::create_directory(source);
+    testing::ModelFolder folder(source);
+    folder.shard("model-00001-of-00002.safetensors", {{"a.weight", cli::noise(40'000, 1)}})
+        .shard("model-00002-of-00002.safetensors", {{"b.weight", cli::noise(40'000, 2)}})
+        .write_index()
+        .write("config.json", "{}");
+  } else {
+    (void)directory_.write("sources/new.safetensors", make_model(2, 2, layer_size));
+  }
+  const std::string old_source = directory_.write("old.safetensors", make_model(1, 2, layer_size));
+  if (packs() && replaces()) run_or_fail(pack_arguments(old_source, target_));
+  if (packs()) return;
+  run_or_fail(pack_arguments(source, sources_ + "/new.wpack"));
+  fs::remove_all(source);
+  if (replaces()) fs::rename(old_source, target_);
+}
+
 cli::Arguments Scenario::arguments(bool force) const {
-  cli::Arguments words = packs() ? pack_arguments(sources_ + "/new.safetensors", target_)
-                                 : cli::Arguments{"unpack", sources_ + "/new.wpack", "-o", target_};
+  cli::Arguments words =
+      packs() ? pack_arguments(sources_ + (has_folder() ? "/new" : "/new.safetensors"), target_)
+              : cli::Arguments{"unpack", sources_ + "/new.wpack", "-o",
+                               target_ + (has_folder() ? "/" : "")};
   if (force) words.emplace_back("--force");
   return words;
+}
+
+cli::Arguments Scenario::arguments_of_next_run() const {
+  if (kind_ != RunKind::kUnpackFolder) return arguments(true);
+  fs::remove_all(target_);
+  return arguments(false);
 }
 
 void Scenario::reset(const std::string& spare) const {

@@ -17,12 +17,16 @@ enum class RunKind {
   kReplacePack,
   kUnpack,
   kReplaceUnpack,
-  kLargePack,  // of more than one buffer, so that threads share the work
+  kPackFolder,    // with an index and attachments
+  kUnpackFolder,  // that again
+  kLargePack,     // of more than one buffer, so that threads share the work
 };
-inline constexpr RunKind kSmallRuns[] = {RunKind::kPack, RunKind::kReplacePack, RunKind::kUnpack,
-                                         RunKind::kReplaceUnpack};
-inline constexpr RunKind kAllRuns[] = {RunKind::kPack, RunKind::kReplacePack, RunKind::kUnpack,
-                                       RunKind::kReplaceUnpack, RunKind::kLargePack};
+inline constexpr RunKind kSmallRuns[] = {RunKind::kPack,       RunKind::kReplacePack,
+                                         RunKind::kUnpack,     RunKind::kReplaceUnpack,
+                                         RunKind::kPackFolder, RunKind::kUnpackFolder};
+inline constexpr RunKind kAllRuns[] = {
+    RunKind::kPack,       RunKind::kReplacePack,  RunKind::kUnpack,   RunKind::kReplaceUnpack,
+    RunKind::kPackFolder, RunKind::kUnpackFolder, RunKind::kLargePack};
 [[nodiscard]] std::string name_of(RunKind kind);
 
 // A safetensors file whose layers fill a shard each, if shards are small. `version` tells the bytes
@@ -39,7 +43,12 @@ class Scenario {
   explicit Scenario(RunKind kind);
 
   [[nodiscard]] bool packs() const {
-    return kind_ != RunKind::kUnpack && kind_ != RunKind::kReplaceUnpack;
+    return kind_ != RunKind::kUnpack && kind_ != RunKind::kReplaceUnpack &&
+           kind_ != RunKind::kUnpackFolder;
+  }
+  // Of a folder, or to one.
+  [[nodiscard]] bool has_folder() const {
+    return kind_ == RunKind::kPackFolder || kind_ == RunKind::kUnpackFolder;
   }
   [[nodiscard]] bool replaces() const {
     return kind_ == RunKind::kReplacePack || kind_ == RunKind::kReplaceUnpack;
@@ -51,6 +60,9 @@ class Scenario {
   [[nodiscard]] const std::string& sources() const { return sources_; }
   [[nodiscard]] cli::Arguments arguments(bool force) const;
   [[nodiscard]] cli::Arguments arguments() const { return arguments(replaces()); }
+  // Those of a run that succeeds whatever stands under the target's name. A folder is not replaced:
+  // it is removed.
+  [[nodiscard]] cli::Arguments arguments_of_next_run() const;
 
   // The folder before a run, and after one that nothing disturbed.
   [[nodiscard]] const Tree& before() const { return before_; }
@@ -64,6 +76,8 @@ class Scenario {
   [[nodiscard]] std::string without_digits(const std::string& path) const;
 
  private:
+  void make_sources();
+
   RunKind kind_;
   testing::TempDir directory_;
   std::string sources_;
