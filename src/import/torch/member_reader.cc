@@ -13,10 +13,14 @@
 namespace wpack::import {
 namespace {
 
+constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
 constexpr std::uint64_t kFinishBuffer = std::uint64_t{1} << 20;
-// Alternating between members that do not fit into the budget together inflates them again and
-// again; beyond this many times their size it is an attack, not a checkpoint.
-constexpr std::uint64_t kMaxInflateRepeats = 256;
+// Inflating takes time that the size of the file does not show: deflate makes a thousand bytes of
+// one, and alternating between members that do not fit into the budget together inflates them again
+// and again. Beyond so many budgets, and so many times what is stored, it is an attack: weights
+// hardly shrink.
+constexpr std::uint64_t kMaxInflatedBudgets = 128;
+constexpr std::uint64_t kMaxInflatedRatio = 16;
 
 std::uint32_t extend_crc32(std::uint32_t crc, Bytes bytes) {
   return libdeflate_crc32(crc, bytes.data(), bytes.size());
@@ -40,16 +44,29 @@ MemberReader::MemberReader(const os::File& file, const ZipArchive& archive,
   unchecked_ =
       std::ranges::all_of(members, [](const ZipMember& member) { return member.crc32 == 0; }) &&
       std::ranges::any_of(members, [](const ZipMember& member) { return member.size != 0; });
-  for (const ZipMember& member : members) {
-    if (member.deflated && member.size <= inflate_budget_)
-      inflate_work_limit_ += kMaxInflateRepeats * member.size;
-  }
+  std::uint64_t stored = 0;  // no overflow: members lie in the file, one behind the other
+  for (const ZipMember& member : members) stored += member.deflated ? member.stored_size : 0;
+  inflate_work_limit_ =
+      base::checked_mul(inflate_budget_, kMaxInflatedBudgets).value_or(kUnlimited);
+  const std::uint64_t proportional =
+      base::checked_mul(stored, kMaxInflatedRatio).value_or(kUnlimited);
+  inflate_work_limit_ = base::checked_add(inflate_work_limit_, proportional).value_or(kUnlimited);
 }
 
 MemberReader::~MemberReader() = default;
 
 Status MemberReader::check_budget() const {
-  for (const ZipMember& member : archive_.members()) WPACK_TRY(check_budget(member));
+  std::uint64_t total = 0;
+  for (const ZipMember& member : archive_.members()) {
+    WPACK_TRY(check_budget(member));
+    if (!member.deflated) continue;
+    total = base::checked_add(total, member.size).value_or(kUnlimited);
+    if (total <= inflate_work_limit_) continue;
+    return Error(ErrorCode::kLimit,
+                 fmt::format("{}: zip archive: its deflated members, up to '{}', inflate to more "
+                             "than {} bytes",
+                             file_.label(), escape_name(member.name), inflate_work_limit_));
+  }
   return {};
 }
 
@@ -139,7 +156,7 @@ void MemberReader::make_room(std::uint64_t needed) {
 }
 
 Status MemberReader::inflate(const ZipMember& member, MutableBytes out) {
-  if (inflate_work_ > inflate_work_limit_) {
+  if (inflate_work_ > inflate_work_limit_ - std::min(inflate_work_limit_, member.size)) {
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: zip archive: deflated members are read in an order that inflates "
                              "them again and again",

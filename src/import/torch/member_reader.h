@@ -29,7 +29,8 @@ class MemberReader {
   // True if the archive was written without checksums: every member's CRC-32 is 0.
   [[nodiscard]] bool unchecked() const noexcept { return unchecked_; }
 
-  // Checks that every deflated member fits into the budget. Errors: kLimit.
+  // Checks that every deflated member fits into the budget, and that all of them together inflate
+  // to at most 128 budgets and 16 times what they are stored as. Errors: kLimit.
   [[nodiscard]] Status check_budget() const;
 
   // Fills `out` from `offset` of `member` (one of the archive's); the range lies inside it.
