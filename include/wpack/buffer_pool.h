@@ -25,7 +25,8 @@ class WPACK_EXPORT HostBuffer {
   ~HostBuffer();
 
   // Aligned to 4,096 bytes, of exactly the size that was asked for.
-  [[nodiscard]] MutableBytes bytes() const noexcept { return bytes_; }
+  [[nodiscard]] MutableBytes bytes() const& noexcept { return bytes_; }
+  [[nodiscard]] MutableBytes bytes() const&& = delete;
 
  private:
   friend class BufferPool;

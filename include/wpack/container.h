@@ -276,7 +276,8 @@ class WPACK_EXPORT Container {
   [[nodiscard]] std::vector<Layer> layers() const;
 
   // Returns the attachments (small files that travelled with the source), ascending by name.
-  [[nodiscard]] std::vector<AttachmentInfo> attachments() const;
+  [[nodiscard]] std::vector<AttachmentInfo> attachments() const&;
+  [[nodiscard]] std::vector<AttachmentInfo> attachments() const&& = delete;
   // Returns all bytes of an attachment, always verified. Errors: kNotFound, kIo, kIntegrity,
   // kBadInput (a codec that this version does not know).
   [[nodiscard]] Result<std::vector<std::byte>> attachment(std::string_view name) const;

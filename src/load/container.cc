@@ -131,7 +131,7 @@ std::vector<Layer> Container::layers() const {
   return layers;
 }
 
-std::vector<AttachmentInfo> Container::attachments() const {
+std::vector<AttachmentInfo> Container::attachments() const& {
   std::vector<AttachmentInfo> attachments;
   const auto& rows = state_->index().attachments();
   attachments.reserve(rows.size());

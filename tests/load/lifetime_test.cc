@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "load/test_container.h"
+#include "wpack/buffer_pool.h"
 
 namespace wpack::testing {
 namespace {
@@ -26,6 +27,7 @@ WPACK_VIEW(GivesShape, shape());
 WPACK_VIEW(GivesTensors, tensors());
 WPACK_VIEW(FindsTensors, find(""));
 WPACK_VIEW(DescribesTensors, tensor_info(0));
+WPACK_VIEW(ListsAttachments, attachments());
 WPACK_VIEW(GivesMembers, operator->());
 #undef WPACK_VIEW
 static_assert(GivesBytes<const Tensor&> && !GivesBytes<Tensor> && !GivesBytes<const Tensor>);
@@ -38,6 +40,8 @@ static_assert(GivesName<const Layer&> && !GivesName<Layer>);
 static_assert(GivesInfo<const Container&> && !GivesInfo<Container>);
 static_assert(FindsTensors<const Container&> && !FindsTensors<Container>);
 static_assert(DescribesTensors<const Container&> && !DescribesTensors<Container>);
+static_assert(ListsAttachments<const Container&> && !ListsAttachments<Container>);
+static_assert(GivesBytes<const HostBuffer&> && !GivesBytes<HostBuffer>);
 static_assert(GivesMembers<const Result<Tensor>&> && !GivesMembers<Result<Tensor>>);
 
 // One handle of each kind to the same bytes, and one that shares them from another layer.
