@@ -5,10 +5,10 @@
 #include <filesystem>
 
 #include "folder/attachment_rule.h"
-#include "refusals/bad_folders.h"
 #include "sources.h"
 #include "support/model_folder.h"
 #include "support/paths.h"
+#include "wpack/error.h"
 
 namespace wpack::cli {
 namespace {
@@ -172,20 +172,6 @@ void expect_one_error_line(const Outcome& outcome, ErrorCode code, std::string_v
   EXPECT_THAT(outcome.err, HasSubstr(std::string(part)));
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
   EXPECT_LE(outcome.err.size(), 4096U);
-}
-
-TEST(RefusedFolderCommandTest, NamesFileAndCauseAndLeavesNothingBehind) {
-  for (const refusals::BadFolder& row : refusals::bad_folders()) {
-    SCOPED_TRACE(row.what);
-    const TempDir directory;
-    fs::create_directory(directory.path() / "model");
-    ModelFolder folder(directory.path() / "model");
-    row.make(folder);
-    const auto before = tree(directory.path());
-    expect_one_error_line(run({"pack", folder.path(), "-o", directory.file("m.wpack")}), row.code,
-                          row.part);
-    EXPECT_EQ(tree(directory.path()), before);
-  }
 }
 
 TEST_F(FolderCommandTest, RejectsTargetsOfUnpackThatAreThere) {

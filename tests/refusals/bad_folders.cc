@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "import/torch/checkpoint_file.h"
+#include "support/checkpoint_builder.h"
 
 namespace wpack::refusals {
 namespace {
@@ -170,17 +170,85 @@ const std::vector<BadFolder> kRefusedIndexFiles = {
      contents("model.safetensors", model_shard({{"w", "w"}})), false},
 };
 
+constexpr const char* kTorchIndexName = "pytorch_model.bin.index.json";
+constexpr const char* kTorchFirst = "pytorch_model-00001-of-00003.bin";
+constexpr const char* kTorchSecond = "pytorch_model-00002-of-00003.bin";
+constexpr const char* kTorchThird = "pytorch_model-00003-of-00003.bin";
+
+std::string torch_shard(const std::vector<std::string>& names) {
+  testing::PickleBuilder pickle;
+  pickle.empty_dict();
+  for (const std::string& name : names) pickle.weight(name);
+  return testing::checkpoint_zip(pickle.stop(), {"abcdefgh"}).build();
+}
+
+void add_torch_shard(ModelFolder& folder, const char* file, const std::vector<std::string>& names) {
+  folder.write(file, torch_shard(names));
+  for (const std::string& name : names) folder.index["weight_map"][name] = file;
+}
+
+const std::vector<BadFolder> kRefusedTorchIndexes = {
+    {"TorchFileMissing", ErrorCode::kIo,
+     "pytorch_model.bin.index.json: names files that are not there: "
+     "pytorch_model-00002-of-00003.bin",
+     remove_files({kTorchSecond})},
+    {"TorchFileIsCut", ErrorCode::kBadInput, "pytorch_model-00002-of-00003.bin: zip archive",
+     [](ModelFolder& folder) {
+       fs::resize_file(folder.file(kTorchSecond), fs::file_size(folder.file(kTorchSecond)) - 1);
+     }},
+    {"TorchFileIsOfAnotherFormat", ErrorCode::kBadInput,
+     "pytorch_model-00002-of-00003.bin: is safetensors, but pytorch_model-00001-of-00003.bin is "
+     "torch-zip",
+     contents(kTorchSecond, model_shard({{"layers.0.up", "u"}, {"layers.0.down", "d"}}))},
+    {"TorchTensorNowhere", ErrorCode::kBadInput,
+     "tensor \"ghost\" is not in pytorch_model-00002-of-00003.bin, where "
+     "pytorch_model.bin.index.json says it is",
+     map_to("ghost", kTorchSecond)},
+    {"TorchTensorElsewhere", ErrorCode::kBadInput,
+     "tensor \"norm.weight\" is in pytorch_model-00003-of-00003.bin, not in "
+     "pytorch_model-00001-of-00003.bin",
+     [](ModelFolder& folder) {
+       add_torch_shard(folder, kTorchThird, {"norm.weight", "bias"});
+       folder.index["weight_map"]["norm.weight"] = kTorchFirst;
+     }},
+    {"TorchTensorDoubled", ErrorCode::kBadInput,
+     "tensor \"norm.weight\" is both in pytorch_model-00002-of-00003.bin and in "
+     "pytorch_model-00003-of-00003.bin",
+     contents(kTorchSecond, torch_shard({"layers.0.up", "layers.0.down", "norm.weight"}))},
+    {"TorchFileInTheParentFolder", ErrorCode::kBadInput,
+     "its file \"../x.bin\" is not a plain name", map_to("norm.weight", "../x.bin")},
+    {"AbsoluteTorchFile", ErrorCode::kBadInput, "its file \"/etc/passwd\" is not a plain name",
+     map_to("norm.weight", "/etc/passwd")},
+    {"SingleTorchFileBesideIt", ErrorCode::kBadInput,
+     "holds both pytorch_model.bin and pytorch_model.bin.index.json, and programs differ",
+     contents("pytorch_model.bin", torch_shard({"w"}))},
+    {"TorchSetIsIncomplete", ErrorCode::kIo,
+     ": has 2 of 3 files: pytorch_model-00001-of-00003.bin is missing", remove_files({kTorchFirst}),
+     false},
+};
+
 }  // namespace
 
 void BadFolder::make(ModelFolder& folder) const {
-  testing::add_small_shards(folder);
+  const bool torch = kind == FolderKind::kTorch;
+  if (torch) {
+    add_torch_shard(folder, kTorchFirst, {"embed.weight"});
+    add_torch_shard(folder, kTorchSecond, {"layers.0.up", "layers.0.down"});
+    add_torch_shard(folder, kTorchThird, {"norm.weight"});
+  } else {
+    testing::add_small_shards(folder);
+  }
   change(folder);
-  if (index) folder.write_index();
+  if (index) folder.write_index(torch ? kTorchIndexName : kIndexName);
 }
 
 std::vector<BadFolder> bad_folders() {
   std::vector<BadFolder> all = kRefusedIndexes;
   all.insert(all.end(), kRefusedIndexFiles.begin(), kRefusedIndexFiles.end());
+  for (const BadFolder& row : kRefusedTorchIndexes) {
+    all.push_back(row);
+    all.back().kind = FolderKind::kTorch;
+  }
   return all;
 }
 

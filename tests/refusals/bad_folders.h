@@ -11,13 +11,18 @@
 
 namespace wpack::refusals {
 
-// The folder of add_small_shards(), changed in one place.
+// Of which files a folder is made.
+enum class FolderKind { kSafetensors, kTorch };
+
+// Three files and an index, changed in one place: those of add_small_shards(), or the same names in
+// PyTorch files.
 struct BadFolder {
   const char* what;
   ErrorCode code;
   const char* part;                                   // of the message
   std::function<void(testing::ModelFolder&)> change;  // before the index is written
   bool index = true;                                  // it is written
+  FolderKind kind = FolderKind::kSafetensors;
 
   void make(testing::ModelFolder& folder) const;
 };

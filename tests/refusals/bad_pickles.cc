@@ -24,6 +24,7 @@ std::vector<BadPickle> bad_pickles() {
       {"a string without end", start().raw("X").number(100, 4).raw("ab").stop(), "reaches past"},
       {"a string of 4 GiB", start().raw("X").number(0xFFFFFFFF, 4).stop(), "reaches past"},
       {"a string of 2^64", start().raw("\x8D").number(~0ULL, 8).stop(), "reaches past"},
+      {"a string of 2^63", start().raw("\x8D").number(1ULL << 63, 8).stop(), "reaches past"},
       {"bytes of 2^63", start().raw("\x8E").number(1ULL << 63, 8).stop(), "reaches past"},
       {"a bytearray of 2^40", start().raw("\x96").number(1ULL << 40, 8).stop(), "reaches past"},
       {"an integer cut short", start().raw("J\1").stop(), "reaches past"},

@@ -12,6 +12,7 @@
 #include "refusals/judge.h"
 #include "refusals/tables.h"
 #include "support/memory_file.h"
+#include "support/model_folder.h"
 #include "support/paths.h"
 #include "support/sanitizer.h"
 #include "wpack/container.h"
@@ -70,6 +71,28 @@ struct Tally {
   std::size_t accepted = 0;
 };
 
+// A pickle that keeps its archive's checksum: else that would hide it.
+std::string checkpoint_of(const std::string& pickle) {
+  return testing::checkpoint_zip(pickle, {"abcdefgh"}).build();
+}
+
+// {"w": a tensor, "d": {"a": the same, "n": 7}, "text": "value"}
+std::string small_tree() {
+  return testing::PickleBuilder()
+      .empty_dict()
+      .weight("w")
+      .open("d")
+      .weight("a")
+      .key("n")
+      .integer(7)
+      .set_item()
+      .close()
+      .key("text")
+      .string("value")
+      .set_item()
+      .stop();
+}
+
 void judge_use(const Status& status, Tally& tally) {
   ++(status ? tally.accepted : tally.refused);
   if (!status) expect_well_formed(status.error());
@@ -120,6 +143,59 @@ TEST(ExhaustiveTest, SurvivesEveryChangedBitOfASafetensorsFile) {
   const Tally tally = flip_every_bit(whole);
   EXPECT_GT(tally.refused, std::size_t{64} + 8);  // the length, and more
   EXPECT_GT(tally.accepted, 64U);                 // the payload
+}
+
+TEST(ExhaustiveTest, RejectsEveryTruncationOfAPickle) {
+  const std::string whole = small_tree();
+  Tally tally;
+  judge_use(use_source(MemoryFile(checkpoint_of(whole)).path()), tally);
+  EXPECT_EQ(tally.accepted, 1U);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    SCOPED_TRACE(fmt::format("{} bytes", size));
+    judge_use(use_source(MemoryFile(checkpoint_of(whole.substr(0, size))).path()), tally);
+  }
+  EXPECT_EQ(tally.accepted, 1U);
+}
+
+TEST(ExhaustiveTest, SurvivesEveryChangedBitOfAPickle) {
+  const std::string whole = small_tree();
+  Tally tally;
+  for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    SCOPED_TRACE(fmt::format("bit {}", bit));
+    std::string changed = whole;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    judge_use(use_source(MemoryFile(checkpoint_of(changed)).path()), tally);
+  }
+  EXPECT_GT(tally.refused, whole.size() * 8 / 2);
+  EXPECT_GT(tally.accepted, 40U);  // letters of names and texts
+}
+
+// In a folder, whose file it names.
+void judge_index(const testing::ModelFolder& folder, const std::string& text, Tally& tally) {
+  std::ofstream(folder.file(testing::kIndexName), std::ios::binary) << text;
+  judge_use(use_source(folder.file(testing::kIndexName)), tally);
+}
+
+TEST(ExhaustiveTest, RejectsTruncationsAndChangedBitsOfAnIndexOfFiles) {
+  const testing::TempDir directory = testing::TempDir::in_memory();
+  testing::ModelFolder folder(directory.path());
+  folder.shard("m-1.safetensors", {{"a", "aaaa"}, {"b", "bb"}});
+  const std::string whole = folder.index.dump();
+  Tally cut;
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    SCOPED_TRACE(fmt::format("{} bytes", size));
+    judge_index(folder, whole.substr(0, size), cut);
+  }
+  EXPECT_EQ(cut.accepted, 0U);
+  Tally flipped;
+  for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    SCOPED_TRACE(fmt::format("bit {}", bit));
+    std::string changed = whole;
+    changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+    judge_index(folder, changed, flipped);
+  }
+  EXPECT_GT(flipped.refused, whole.size() * 8 / 4);
+  EXPECT_GT(flipped.accepted, 0U);  // digits of total_size, letters of "metadata"
 }
 
 // Packs a file that may be broken or not: refused, or a container that is sound and whole.

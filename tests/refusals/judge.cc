@@ -23,7 +23,7 @@ using ::testing::StartsWith;
 constexpr std::size_t kMaxLineSize = 4096;
 constexpr std::string_view kErrorPrefix = "wpack: error: ";
 // A run that waits takes no processor time: the kernel ends it.
-constexpr unsigned kHangSeconds = 100;
+constexpr unsigned kHangSeconds = 40;
 // Far more than any run maps, far less than a length out of a file may ask for.
 constexpr rlim_t kAddressSpace = rlim_t{2} << 30;
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "refusals/bad_folders.h"
 #include "refusals/judge.h"
 #include "refusals/tables.h"
 #include "support/safetensors_bytes.h"
@@ -95,6 +96,18 @@ TEST(TableRefusalTest, RejectsPayloadThatIsNotWhatTheArchiveSays) {
     const Expected expected{static_cast<int>(bad.code), {judge.file("bad.pt") + ": ", bad.part}};
     judge.expect_refusal({"pack", "@/bad.pt", "-o", "@/refused.wpack"}, expected);
     judge.expect_refusal({"pack", "@/bad.pt", "-o", "@/refused.wpack", "--json"}, expected);
+  }
+}
+
+TEST(TableRefusalTest, RejectsFoldersOfModels) {
+  for (const BadFolder& bad : bad_folders()) {
+    SCOPED_TRACE(bad.what);
+    const Judge judge;
+    std::filesystem::create_directory(judge.file("model"));
+    testing::ModelFolder folder(judge.file("model"));
+    bad.make(folder);
+    expect_not_packed(judge, "model",
+                      {static_cast<int>(bad.code), {judge.file("model"), bad.part}});
   }
 }
 

@@ -48,7 +48,8 @@ class ModelFolder {
     write(file, model_shard(tensors));
     for (const auto& [name, bytes] : tensors) {
       index["weight_map"][name] = file;
-      index["metadata"]["total_size"] = index["metadata"].value("total_size", std::size_t{0}) + bytes.size();
+      index["metadata"]["total_size"] =
+          index["metadata"].value("total_size", std::size_t{0}) + bytes.size();
     }
     return *this;
   }

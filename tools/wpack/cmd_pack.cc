@@ -95,7 +95,7 @@ void add_selection_options(CLI::App& command, PackCommand& options) {
   add_size(command, "--max-metadata", options.source_options.metadata_budget,
            "refuse a checkpoint whose names, shapes and other metadata take more memory than this "
            "(default: 192MiB, about 200,000 tensors)");
-  command.add_flag("--no-attachments{false}", options.source_options.attachments,
+  command.add_flag("!--no-attachments", options.source_options.attachments,
                    "of a folder, pack the weights alone");
 }
 
