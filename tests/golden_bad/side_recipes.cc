@@ -56,6 +56,10 @@ std::vector<Recipe> side_recipes() {
           "metadata-of-nothing", no_payload,
           [](MutableBytes bytes) { patch_metadata(bytes, [](auto& row) { row.value_size = 0; }); }),
       with_rows("producer-not-utf8", no_payload, [](auto& c) { c.producer = "\xFF"; }),
+      with_rows("producer-too-long", no_payload,
+                [](auto& c) { c.producer = std::string(256, 'p'); }),
+      with_rows("source-format-too-long", no_payload,
+                [](auto& c) { c.source_format = std::string(256, 's'); }),
       with_rows("source-format-not-utf8", no_payload, [](auto& c) { c.source_format = "\xFF"; }),
   };
 }
