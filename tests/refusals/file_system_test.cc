@@ -371,33 +371,5 @@ TEST(FileSystemTest, LeavesNothingWhenItsSourceChanges) {
   }
 }
 
-// The same through the command, which is stopped in the middle of reading.
-TEST(FileSystemTest, NoticesASourceThatGrowsWhileTheCommandReadsIt) {
-  const Judge judge;
-  constexpr std::uint64_t kSize = std::uint64_t{256} << 20;
-  const std::string header = cli::safetensors_header(1, kSize);
-  const std::string path = judge.write("m.safetensors", header);
-  fs::resize_file(path, header.size() + kSize);
-  cli::Command command({"pack", path, "-o", judge.file("m.wpack"), "-q"});
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  const auto entries = [&] {
-    return std::distance(fs::directory_iterator(judge.folder()), fs::directory_iterator());
-  };
-  while (entries() == 1) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it writes nothing";
-    std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
-  ASSERT_EQ(::kill(command.pid(), SIGSTOP), 0);
-  std::ofstream(path, std::ios::app) << "more";
-  const bool published = fs::exists(judge.file("m.wpack"));
-  ASSERT_EQ(::kill(command.pid(), SIGCONT), 0);
-  const Outcome outcome = command.wait();
-  if (published) GTEST_SKIP() << "it was too fast to be stopped in the middle";
-  EXPECT_EQ(outcome.status, 5);
-  EXPECT_NE(outcome.err.find("m.safetensors: changed while it was read"), std::string::npos)
-      << outcome.err;
-  EXPECT_EQ(entries(), 1);
-}
-
 }  // namespace
 }  // namespace wpack::refusals
