@@ -55,6 +55,16 @@ TEST_F(BitFlipTest, IsFoundAtTheFirstUseAnywhereInAnEnvelope) {
   EXPECT_EQ(misjudged_bits(shard, {0, kPage}, look, integrity), Misjudged());
 }
 
+TEST_F(BitFlipTest, IsFoundWhereAnAttachmentIsTheFirstUseOfAShard) {
+  const FileInPlace shard(file("00001.wps"));
+  const auto look = [&]() -> Outcome {
+    const auto container = Container::open(path_);
+    if (!container || !container->tensor(0)) return ErrorCode::kInternal;  // too early
+    return outcome_of(container->attachment("config.json"));
+  };
+  EXPECT_EQ(misjudged_bits(shard, {0, kPage}, look, integrity), Misjudged());
+}
+
 TEST_F(BitFlipTest, IsFoundByVerifyAnywhereInAShard) {
   for (const char* name : {"00000.wps", "00001.wps"}) {
     const FileInPlace shard(file(name));

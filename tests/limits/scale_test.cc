@@ -101,29 +101,48 @@ void write_at(const std::string& path, std::uint64_t offset, const std::string& 
 }
 
 // The source is a hole but for marks at places where an offset of 32 bits would go wrong.
-TEST(LargeTensorTest, BeyondFourGibibytesComesBackWithEveryByteInPlace) {
-  constexpr std::uint64_t kBytes = (std::uint64_t{4} << 30) + (1 << 20) + 4;
-  const TempDir directory;
-  if (fs::space(directory.path()).available < 2 * kBytes) {
-    GTEST_SKIP() << "needs 9 GB of disk space";
-  }
-  const std::string header = cli::safetensors_header(1, kBytes);
+constexpr std::uint64_t kLargeTensor = (std::uint64_t{4} << 30) + (1 << 20) + 4;  // bytes
+constexpr std::uint64_t kMarks[] = {0, (std::uint64_t{1} << 31) - 2, (std::uint64_t{1} << 32) - 2,
+                                    kLargeTensor - 4};
+
+// Returns the path of a safetensors file, sparse but for its marks.
+std::string write_large_tensor(const TempDir& directory) {
+  const std::string header = cli::safetensors_header(1, kLargeTensor);
   const std::string source = directory.write("m.safetensors", header);
-  fs::resize_file(source, header.size() + kBytes);
-  const std::uint64_t marks[] = {0, (std::uint64_t{1} << 31) - 2, (std::uint64_t{1} << 32) - 2,
-                                 kBytes - 4};
-  for (const std::uint64_t mark : marks) write_at(source, header.size() + mark, "mark");
-  const std::string container = directory.file("m.wpack");
-  expect_success({"pack", source, "-o", container});
-  fs::remove(source);
+  fs::resize_file(source, header.size() + kLargeTensor);
+  for (const std::uint64_t mark : kMarks) write_at(source, header.size() + mark, "mark");
+  return source;
+}
+
+// Expects a container of that tensor that is sound, as far as its own checksums say, and has the
+// marks in their places.
+void expect_marks(const std::string& container) {
   expect_success({"verify", container});
   ASSERT_OK_AND_ASSIGN(const Container opened, Container::open(container));
   ASSERT_OK_AND_ASSIGN(const Tensor tensor, opened.tensor(0));
-  ASSERT_EQ(tensor.bytes().size(), kBytes);
-  for (const std::uint64_t mark : marks) {
+  ASSERT_EQ(tensor.bytes().size(), kLargeTensor);
+  for (const std::uint64_t mark : kMarks) {
     EXPECT_EQ(std::string(reinterpret_cast<const char*>(tensor.bytes().data() + mark), 4), "mark")
         << mark;
   }
+}
+
+// Behind 4 GiB, an archive's offsets and sizes are those of zip64.
+TEST(LargeTensorTest, BeyondFourGibibytesGoesIntoAPyTorchCheckpointAndBack) {
+  const TempDir directory;
+  if (fs::space(directory.path()).available < 2 * kLargeTensor) {
+    GTEST_SKIP() << "needs 9 GB of disk space";
+  }
+  const std::string source = write_large_tensor(directory);
+  const std::string container = directory.file("m.wpack");
+  const std::string checkpoint = directory.file("m.pth");
+  expect_success({"pack", source, "-o", container});
+  fs::remove(source);
+  expect_success({"unpack", container, "-o", checkpoint});
+  fs::remove_all(container);
+  expect_success({"pack", checkpoint, "-o", container});
+  fs::remove(checkpoint);
+  expect_marks(container);
 }
 
 }  // namespace

@@ -8,7 +8,20 @@ namespace {
 using testing::PickleBuilder;
 using testing::rebuild;
 
+using namespace std::string_view_literals;
+
 constexpr std::int64_t kMax = INT64_MAX;
+
+// A tensor, and a value that 300,000 containers hold, one in the other.
+auto in_depth(std::string_view open, std::string_view close) {
+  return [=](PickleBuilder& t) {
+    t.weight("w").key("deep");
+    for (int i = 0; i < 300'000; ++i) t.raw(open);
+    t.none();
+    for (int i = 0; i < 300'000; ++i) t.raw(close);
+    t.set_item();
+  };
+}
 
 }  // namespace
 
@@ -292,6 +305,12 @@ std::vector<BadValue> bad_trees() {
          t.weight("w").open("d").put(8).string("again").get(8).set_item().set_item();
        },
        "'d.again' contains itself"},
+      {"lists in lists, 300,000 deep", in_depth("]", "a"), "is nested more than 256 deep",
+       ErrorCode::kLimit},
+      {"tuples in tuples, 300,000 deep", in_depth("", "\x85"), "is nested more than 256 deep",
+       ErrorCode::kLimit},
+      {"dictionaries in dictionaries, 300,000 deep", in_depth("}X\1\0\0\0k"sv, "s"),
+       "is nested more than 256 deep", ErrorCode::kLimit},
       {"no tensors", [](PickleBuilder& t) { t.key("epoch").integer(1).set_item(); },
        "holds no tensors"},
       {"an unknown object that holds tensors, outside the root",

@@ -2,6 +2,7 @@
 // asks for, a run stays within its memory and time.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <libdeflate.h>
 
 #include <filesystem>
 #include <functional>
@@ -162,6 +163,47 @@ TEST_F(CapTest, DirectoriesOfArchivesMayHave64Mebibytes) {
                  {6, {"its central directory", "67108865 bytes is larger than is read"}});
 }
 
+// Members of 30 MiB of zeros that no tensor needs, and that are inflated all the same to check
+// them.
+testing::ZipBuilder with_inflated(std::size_t count) {
+  testing::ZipBuilder zip = testing::small_zip();
+  const std::string zeros(30 * kMebibyte, '\0');
+  const std::uint32_t crc = libdeflate_crc32(0, zeros.data(), zeros.size());
+  const std::string stored = testing::deflated(zeros);
+  for (std::size_t i = 0; i < count; ++i) {
+    testing::ZipEntry& entry = zip.add(fmt::format("archive/{}", i), stored);
+    entry.method = 8;
+    entry.local_method = 8;
+    entry.descriptor = true;
+    entry.size = zeros.size();
+    entry.crc = crc;
+  }
+  return zip;
+}
+
+TEST_F(CapTest, DeflatedMembersMayInflateToFourGibibytes) {
+  constexpr std::size_t kMost = 4096 / 30;
+  expect_packed(with_inflated(kMost).build());
+  expect_refused(
+      with_inflated(kMost + 4).build(),
+      {6, {"large.file: zip archive: its deflated members, up to '13", "inflate to more than"}});
+}
+
+TEST_F(CapTest, MembersThatTakeTurnsAreNotInflatedForEver) {
+  const std::string half(17 * kMebibyte, '\0');
+  PickleBuilder pickle;
+  pickle.empty_dict();
+  for (std::size_t i = 0; i < 9'000; ++i) {
+    pickle.key(fmt::format("{}", i))
+        .tensor(i % 2 == 0 ? "0" : "1", 4'456'448, {1}, {1}, static_cast<std::int64_t>(i))
+        .set_item();
+  }
+  testing::ZipBuilder zip = testing::checkpoint_zip(pickle.stop(), {half, half});
+  zip.entry("archive/data/0").deflate = true;
+  zip.entry("archive/data/1").deflate = true;
+  expect_refused(zip.build(), {6, {"large.file: ", "inflates them again and again"}});
+}
+
 // A header of as many bytes as `size` says: `text`, and spaces.
 std::string padded(std::string text, std::size_t size, std::size_t payload_size) {
   text.resize(size, ' ');
@@ -213,6 +255,21 @@ std::string tied(std::size_t count) {
 TEST_F(CapTest, NamesOfOneTensorAreAsManyAsTheBudgetOfMetadataHolds) {
   expect_packed(tied(most_tensors(7) / 8 * 7));
   expect_refused(tied(most_tensors(7) + 1), kTooMuchMetadata);
+}
+
+TEST_F(CapTest, TensorsOfAllFilesOfAFolderAreCountedTogether) {
+  const std::size_t each = most_tensors(7) / 10;
+  for (std::size_t file = 0; file < 11; ++file) {
+    std::string text = "{";
+    for (std::size_t i = 0; i < each; ++i) {
+      text += fmt::format(R"({}"{:07}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                          i == 0 ? "" : ",", file * each + i);
+    }
+    judge_.write(fmt::format("model-{:05}-of-00011.safetensors", file + 1),
+                 testing::safetensors_file(text + "}", 0));
+  }
+  judge_.expect_refusal({"pack", "@", "-o", "@/refused.wpack"},
+                        {6, {"-of-00011.safetensors: its metadata takes more than 192 MiB"}});
 }
 
 TEST_F(CapTest, HeadersThatGrowInMemoryAreRefused) {

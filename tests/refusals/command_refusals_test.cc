@@ -8,6 +8,7 @@
 #include "cli/sources.h"
 #include "refusals/host.h"
 #include "refusals/judge.h"
+#include "support/checkpoint_builder.h"
 
 namespace wpack::refusals {
 namespace {
@@ -31,6 +32,8 @@ class Files {
     judge.write("precious.safetensors", "precious");
     judge.write("evil\x1b[2J\n.bin", "evil");
     judge.write("cut.pth", std::string("PK\x03\x04", 4) + noise(100, 8));
+    judge.write("junk.pth", "junk" + testing::small_zip().build());
+    judge.write("nothing.zip", "PK\x05\x06" + std::string(18, '\0'));
     fs::create_directory(judge.file("folder"));
     add_containers();
     add_strange_containers();
@@ -113,6 +116,8 @@ const std::vector<Refusal> kPackRefusals = {
             {"pack", "@/no-tensors.safetensors", "-o", "@/out"},
             "no-tensors.safetensors: there is no tensor"},
     Refusal{"CutZip", 3, {"pack", "@/cut.pth", "-o", "@/out"}, "cut.pth"},
+    Refusal{"JunkBeforeAZip", 3, {"pack", "@/junk.pth", "-o", "@/out"}, "junk.pth"},
+    Refusal{"AZipOfNothing", 3, {"pack", "@/nothing.zip", "-o", "@/out"}, "nothing.zip"},
     Refusal{"AContainer", 3, {"pack", "@/m.wpack", "-o", "@/out"}, "m.wpack"},
     Refusal{"AShard", 3, {"pack", "@/m.wpack/00000.wps", "-o", "@/out"}, "00000.wps"},
     Refusal{"ExistingTarget", 5, {"pack", "@/m.safetensors", "-o", "@/m.wpack"}, "exists"},
