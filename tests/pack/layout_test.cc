@@ -92,6 +92,12 @@ TEST(LayoutTest, RejectsOptionsOutOfRange) {
   EXPECT_THAT(plan_pack(model(), options),
               Fails(ErrorCode::kInvalidArgument, "shard size of 1000 bytes"));
   options = {};
+  options.shard_size = (std::uint64_t{1} << 48) + 1;
+  EXPECT_THAT(plan_pack(model(), options), Fails(ErrorCode::kInvalidArgument, "shard size of"));
+  options = {};
+  options.chunk_log2 = 15;
+  EXPECT_THAT(plan_pack(model(), options),
+              Fails(ErrorCode::kInvalidArgument, "chunk size of 2^15"));
   options.chunk_log2 = 27;
   EXPECT_THAT(plan_pack(model(), options),
               Fails(ErrorCode::kInvalidArgument, "chunk size of 2^27"));
@@ -113,6 +119,35 @@ TEST(LayoutTest, RejectsTensorsThatTheFormatCannotHold) {
   EXPECT_THAT(plan_one("x", std::vector<std::uint64_t>(33, 1)),
               Fails(ErrorCode::kLimit, "32 dimensions"));
   EXPECT_THAT(plan_one("x", {std::uint64_t{1} << 50}), Fails(ErrorCode::kLimit, "'x'"));
+}
+
+TEST(LayoutTest, RejectsDescriptionsThatContradictThemselves) {
+  SourceDescription description;
+  description.tensors.push_back({.name = "w", .shape = {4}, .nbytes = 5, .storage = {}});
+  EXPECT_THAT(plan_pack(description), Fails(ErrorCode::kBadInput, "'w' has a size that its shape"));
+  description.tensors[0].shape = {std::uint64_t{1} << 40, std::uint64_t{1} << 40};
+  EXPECT_THAT(plan_pack(description), Fails(ErrorCode::kBadInput, "'w' has a size that its shape"));
+}
+
+TEST(LayoutTest, RejectsMoreThanTheFormatHolds) {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 47;  // of what one file may hold
+  MemorySource three;
+  for (const char* name : {"layer.a", "layer.b", "layer.c"})
+    three.add_view(name, 0, 0, DType::kU8, {kHalf});
+  for (std::size_t i = 0; i < 3; ++i) three.mutable_description().tensors[i].storage.reset();
+  EXPECT_THAT(plan_pack(three.description()),
+              Fails(ErrorCode::kLimit, "layer 'layer' does not fit into the format's"));
+  MemorySource attached;
+  attached.add("w", testing::pattern_bytes(1, 1)).attach("a", {});
+  attached.mutable_description().attachments[0].size = kHalf + 1;
+  EXPECT_THAT(plan_pack(attached.description()),
+              Fails(ErrorCode::kLimit, "attachment 'a' has 140737488355329 bytes"));
+  SourceDescription layers;
+  for (std::uint32_t i = 0; i <= 1'048'576; ++i) {
+    layers.tensors.push_back(
+        {.name = std::to_string(i) + ".w", .shape = {0}, .nbytes = 0, .storage = {}});
+  }
+  EXPECT_THAT(plan_pack(layers), Fails(ErrorCode::kLimit, "in 1048577 layers"));
 }
 
 }  // namespace

@@ -126,12 +126,16 @@ std::vector<BadHeader> wrong_metadata() {
 }
 
 std::vector<BadHeader> wrong_tensors() {
+  std::string fields = "{";
+  for (int i = 0; i < 4097; ++i) fields += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
   const auto entry = [](const std::string& dtype, const std::string& shape,
                         const std::string& end) {
     return one_entry("{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[0," +
                      end + "]}");
   };
   return {
+      {"FieldsWithoutEnd", one_entry(fields + "}"), "more than 4096 unknown fields", 4,
+       ErrorCode::kLimit},
       {"EmptyName", "{\"\":" + kGood + "}", "empty name"},
       {"NameWithNul", R"({"a\u0000b":)" + kGood + "}", "holds a NUL character"},
       {"NameTooLong", "{\"" + repeat("n", 4097) + "\":" + kGood + "}", "tensor name of 4097 bytes"},

@@ -27,6 +27,18 @@ auto in_depth(std::string_view open, std::string_view close) {
 
 std::vector<BadValue> bad_tensors() {
   return {
+      {"a typed tensor made in a way that is not supported",
+       [](auto& b) {
+         rebuild(b, "_rebuild_from_type_v2", "torch._tensor")
+             .global("torch._utils", "_rebuild_sparse_tensor")
+             .global("torch.nn.parameter", "Parameter")
+             .mark()
+             .tuple()
+             .none()
+             .tuple()
+             .reduce();
+       },
+       "torch._utils._rebuild_sparse_tensor makes a sparse tensor: not supported"},
       {"an end outside", [](auto& b) { b.tensor("0", 2, {3}, {1}); }, "outside its storage"},
       {"an offset outside", [](auto& b) { b.tensor("0", 2, {1}, {1}, 2); }, "outside its storage"},
       {"a stride outside", [](auto& b) { b.tensor("0", 2, {2}, {2}); }, "outside its storage"},

@@ -1,6 +1,7 @@
 // Folders and indexes through open_tensor_source().
 #include "import/sharded/sharded_source.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -239,6 +240,12 @@ const std::vector<Warned> kWarned = {
      [](ModelFolder& folder) { folder.index["weight_map"].erase("layers.0.up"); },
      "tensor \"layers.0.up\" of model-00002-of-00003.safetensors is not in "
      "model.safetensors.index.json; it is packed too"},
+    {"TensorsThatTheIndexDoesNotName",
+     [](ModelFolder& folder) {
+       folder.index["weight_map"].erase("layers.0.up");
+       folder.index["weight_map"].erase("layers.0.down");
+     },
+     "tensor \"layers.0.down\" of model-00002-of-00003.safetensors (and 1 more) is not in"},
     {"WrongTotalSize", [](ModelFolder& folder) { folder.index["metadata"]["total_size"] = 1; },
      "model.safetensors.index.json: total_size is 1, but the tensors have 604 bytes"},
     {"UnknownKey", [](ModelFolder& folder) { folder.index["version"] = 2; },
@@ -283,6 +290,20 @@ TEST_P(RefusedFolderTest, NamesFileAndCause) {
 
 INSTANTIATE_TEST_SUITE_P(Folder, RefusedFolderTest, ::testing::ValuesIn(refusals::bad_folders()),
                          [](const auto& row) { return std::string(row.param.what); });
+
+TEST(MetadataFolderTest, RejectsMoreEntriesThanTheFormatHolds) {
+  ModelFolder folder;
+  for (int file = 1; file <= 2; ++file) {
+    std::string header = R"({"__metadata__":{)";
+    for (int i = 0; i < 40'000; ++i)
+      header += fmt::format(R"({}"{}.{}":"")", i == 0 ? "" : ",", file, i);
+    header += fmt::format(R"(}},"{}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}}})", file);
+    folder.write(fmt::format("model-0000{}-of-00002.safetensors", file),
+                 testing::safetensors_file(header, 0));
+  }
+  EXPECT_THAT(open_tensor_source(folder.path()),
+              Fails(ErrorCode::kLimit, "more than 65536 entries of metadata in all files"));
+}
 
 TEST_F(FolderTest, PacksTheLastTensorOfAFileThatTheIndexDoesNotName) {
   folder_.shard("model-00003-of-00003.safetensors", {{"norm.weight", "nnnn"}, {"zero", "z"}});
