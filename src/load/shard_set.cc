@@ -30,14 +30,19 @@ ShardSet::ShardSet(const OpenedIndex& index, AccessMode access)
       open_limit_(std::clamp(os::open_file_limit() / 4, kOpenAtLeast, kOpenAtMost)),
       slots_(index.file.index.shards().size()) {}
 
+std::uint64_t ShardSet::opened_first() const noexcept {
+  return std::min<std::uint64_t>(open_limit_, kShardsOpenedFirst);
+}
+
 Status ShardSet::open_first() {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t count = std::min<std::uint64_t>(open_limit_, kShardsOpenedFirst);
-  for (std::uint32_t i = 0; i < slots_.size() && i < count; ++i) WPACK_TRY(open(i));
+  for (std::uint32_t i = 0; i < slots_.size() && i < opened_first(); ++i) WPACK_TRY(open(i));
   return {};
 }
 
-bool ShardSet::all_opened() const noexcept { return slots_.size() <= kShardsOpenedFirst; }
+// So few stay open: none is closed to open another.
+bool ShardSet::all_opened() const noexcept { return slots_.size() <= opened_first(); }
+
 
 Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
   if (number >= slots_.size()) {

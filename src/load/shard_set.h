@@ -62,6 +62,7 @@ class ShardSet {
     std::unique_ptr<const CheckedShard> owner;
     std::atomic<const CheckedShard*> checked{nullptr};
   };
+  [[nodiscard]] std::uint64_t opened_first() const noexcept;
 
   // All with mutex_ held.
   [[nodiscard]] Status open(std::uint32_t number);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -159,7 +160,20 @@ Status File::truncate(std::uint64_t size) const {
   return {};
 }
 
+namespace {
+
+// Asked first: a file system may take seconds to find out, and fills the disk meanwhile. Some say
+// nothing of their size.
+bool has_room(int fd, std::uint64_t size) noexcept {
+  struct statvfs space {};
+  if (::fstatvfs(fd, &space) != 0 || space.f_blocks == 0 || space.f_frsize == 0) return true;
+  return size / space.f_frsize <= space.f_bavail;
+}
+
+}  // namespace
+
 Status File::reserve(std::uint64_t size) const {
+  if (!has_room(fd(), size)) return transfer_error(ENOSPC, "reserve", size, 0).in(label_);
   const int result = retry_interrupted(
       [&] { return ::fallocate(fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)); });
   if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) return {};

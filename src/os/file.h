@@ -59,8 +59,8 @@ class File {
   [[nodiscard]] Status read_exact(std::uint64_t offset, MutableBytes out) const;
   [[nodiscard]] Status write_all(std::uint64_t offset, Bytes bytes) const;
   [[nodiscard]] Status truncate(std::uint64_t size) const;
-  // Reserves disk space for [0, size) without changing the file's size, so that a full disk shows
-  // early. File systems that cannot do it are left alone.
+  // Reserves disk space for [0, size) of an empty file without changing its size, so that a full
+  // disk shows early. File systems that cannot do it are left alone. Errors: kLimit (no room), kIo.
   [[nodiscard]] Status reserve(std::uint64_t size) const;
   // Starts writing dirty pages of the range to the disk without waiting. A hint.
   void start_writeback(std::uint64_t offset, std::uint64_t size) const noexcept;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "support/memory_source.h"
+#include "support/open_file_limit.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 #include "wpack/container.h"
@@ -122,6 +123,21 @@ TEST_P(ReplaceTest, KeepsNoFilesOfAContainerWhoseShardsAreAllOpen) {
   EXPECT_FALSE(report.kept);
   EXPECT_THAT(entries(directory_), UnorderedElementsAre("m.wpack"));
   EXPECT_EQ(difference(container, old_model), "");
+}
+
+// A quarter of what may be open is the shards', and no more of them stay open.
+TEST_P(ReplaceTest, KeepsTheOldFilesWhereFewFilesMayBeOpen) {
+  Model old_model(1, 10);
+  Model new_model(2, 10);
+  ASSERT_THAT(write(old_model, path_), IsOk());
+  const auto container = [&] {
+    const OpenFileLimit few(24);
+    return open(VerifyPolicy::kIndex);
+  }();
+  ASSERT_THAT(container, IsOk());
+  ASSERT_OK_AND_ASSIGN(const PackReport report, write(new_model, path_));
+  EXPECT_TRUE(report.kept);
+  EXPECT_EQ(difference(*container, old_model), "");
 }
 
 // Nobody should do that to a container in use; if they do, bytes are right or there is an error.

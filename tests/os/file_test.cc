@@ -103,6 +103,15 @@ TEST(FileTest, SharesALockOrHasItAlone) {
   EXPECT_EQ(try_lock(-1, LockKind::kShared), EBADF);
 }
 
+TEST(FileTest, ReservesNoMoreThanTheFileSystemHas) {
+  const TempDir directory;
+  ASSERT_OK_AND_ASSIGN(const File file, File::open_read(directory.write("data", "")));
+  EXPECT_THAT(file.reserve(std::uint64_t{1} << 62),
+              Fails(ErrorCode::kLimit,
+                    "reserve of 4611686018427387904 bytes at offset 0 failed: No "
+                    "space left on device"));
+}
+
 TEST(FileTest, NoticesThatAFileChanged) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(const File file, File::open_read(directory.write("data", "0123456789")));

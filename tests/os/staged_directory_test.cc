@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 
 #include "os/file.h"
+#include "support/open_file_limit.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -182,15 +182,12 @@ TEST(StagedDirectoryTest, RefusesAMissingParentAndNamelessTargets) {
 TEST(StagedDirectoryTest, LeavesNothingWhereItCannotOpenWhatItMade) {
   const TempDir parent;
   const UniqueFd next(::open("/", O_RDONLY | O_CLOEXEC));
-  rlimit old{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
-  rlimit small = old;
-  small.rlim_cur = static_cast<rlim_t>(next.get()) + 2;  // one more: for the parent directory
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
-  const auto staged =
-      StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
-  EXPECT_THAT(staged, Fails(ErrorCode::kLimit, "open of a temporary directory failed"));
+  {
+    // One more: for the parent directory.
+    const testing::OpenFileLimit few(static_cast<rlim_t>(next.get()) + 2);
+    EXPECT_THAT(StagedDirectory::create(parent.file("m.wpack"), kMarker, ExistingTarget::kRefuse),
+                Fails(ErrorCode::kLimit, "open of a temporary directory failed"));
+  }
   EXPECT_TRUE(entries(parent).empty());
 }
 

@@ -80,7 +80,7 @@ std::string where(const Listing& listing, const TensorInfo& tensor) {
   }
   if (tensor.codec != Codec::kRaw) text += fmt::format(" ({})", codec_name(tensor.codec));
   if (tensor.alias_of != TensorInfo::kNone) {
-    text += fmt::format(" = {}", escape_name(listing.tied_to(tensor)));
+    text += fmt::format(" = {}", escape_name(listing.tied_to(tensor), 256));
   }
   return text;
 }

@@ -33,7 +33,7 @@ void visit_planned_tensor(const SourceDescription& source, const PackPlan& plan,
   const SourceTensor& tensor = source_tensor(source, planned);
   std::string note = fmt::format("{} {}", dtype_name(tensor.dtype), human_shape(tensor.shape));
   if (is_alias(planned)) {
-    note += fmt::format(" = {}", escape_name(alias_name(source, plan, planned)));
+    note += fmt::format(" = {}", escape_name(alias_name(source, plan, planned), 256));
   }
   visit({"  " + escape_name(tensor.name), "", human_size(tensor.nbytes), "", note});
 }

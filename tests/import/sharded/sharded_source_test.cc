@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "import/torch/checkpoint_file.h"
 #include "refusals/bad_folders.h"
+#include "support/open_file_limit.h"
 #include "support/model_folder.h"
 #include "support/result_matchers.h"
 
@@ -380,15 +380,9 @@ TEST_F(ManyFilesTest, KeepsFewFilesOpen) {
 }
 
 TEST_F(ManyFilesTest, ReadsThemWhereOnlyTwentyMayBeOpen) {
-  rlimit old_limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old_limit), 0);
-  const rlimit few = {open_files() + 12, old_limit.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  auto source = open_tensor_source(folder_.path());
-  const auto contents = source ? read_all(**source) : std::map<std::string, std::string>();
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old_limit), 0);
-  ASSERT_THAT(source, IsOk());
-  EXPECT_EQ(contents, contents_);
+  const testing::OpenFileLimit few(open_files() + 12);
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
+  EXPECT_EQ(read_all(*source), contents_);
 }
 
 TEST_F(ManyFilesTest, NoticesFilesThatWereReplacedWhileTheyWereClosed) {
