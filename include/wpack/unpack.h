@@ -23,7 +23,8 @@ struct UnpackOptions {
   UnpackFormat format = UnpackFormat::kByName;
   bool replace = false;  // an existing file is replaced, atomically
   ProgressCallback progress = {};
-  // As OpenOptions::max_index_bytes, for the container is opened once more.
+  // As OpenOptions::max_index_bytes, for the container is opened once more. What unpacking keeps of
+  // all its tensors may take three times as much (else kLimit).
   std::uint64_t max_index_bytes = std::uint64_t{64} << 20;
 };
 

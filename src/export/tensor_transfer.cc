@@ -50,6 +50,27 @@ Status TensorTransfer::report() const {
   return Error(ErrorCode::kCancelled, fmt::format("{}: cancelled", label_));
 }
 
+namespace {
+
+// What a tensor takes beside its index: in lists, in the plan of the target, and in the text or
+// pickle that the target has of it. Measured with 520,000 tensors: 490 bytes in one file, 660 in a
+// folder's.
+Status check_memory(const Container& container, std::uint64_t max_index_bytes) {
+  constexpr std::uint64_t kRows = 560;
+  constexpr std::uint64_t kCopiesOfName = 4;
+  std::uint64_t size = 0;  // no overflow: an index has 2 GiB
+  for (std::uint32_t id = 0; id < container.tensor_count(); ++id)
+    size += kRows + kCopiesOfName * container.tensor_info(id).name.size();
+  if (size / 3 <= max_index_bytes) return {};
+  return Error(ErrorCode::kLimit,
+               fmt::format("{}: unpacking {} tensors takes about {} bytes of memory, more than "
+                           "three times the {} bytes that an index may have",
+                           escape_name(container.info().path), container.tensor_count(), size,
+                           max_index_bytes));
+}
+
+}  // namespace
+
 Result<Container> reopen_verifying(const Container& container, std::uint64_t max_index_bytes) {
   const ContainerInfo info = container.info();
   WPACK_ASSIGN(Container verifying,
@@ -59,6 +80,7 @@ Result<Container> reopen_verifying(const Container& container, std::uint64_t max
     return Error(ErrorCode::kIo,
                  fmt::format("{}: was replaced since it was opened", escape_name(info.path)));
   }
+  WPACK_TRY(check_memory(verifying, max_index_bytes));
   return verifying;
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <map>
 
+#include "support/memory_source.h"
 #include "support/paths.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
@@ -164,6 +165,20 @@ TEST_F(UnpackModelTest, RejectsAnExistingFileUnlessItIsToBeReplaced) {
   EXPECT_EQ(testing::read_file(to), "old");
   EXPECT_THAT(unpack(*container_, to, {.replace = true}), IsOk());
   EXPECT_NE(testing::read_file(to), "old");
+}
+
+TEST(UnpackTest, TakesNoMoreMemoryThanIsAllowed) {
+  const TempDir directory;
+  testing::MemorySource source;
+  for (int i = 0; i < 1000; ++i) source.add("t." + std::to_string(i), testing::pattern_bytes(1, 1));
+  ASSERT_THAT(pack(source, directory.file("m.wpack")), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Container container, Container::open(directory.file("m.wpack")));
+  const UnpackOptions little{.format = UnpackFormat::kTorch, .max_index_bytes = 180'000};
+  const auto fails = Fails(ErrorCode::kLimit, "m.wpack: unpacking 1000 tensors takes about 579560");
+  EXPECT_THAT(unpack(container, directory.file("back.pt"), little), fails);
+  EXPECT_THAT(unpack_folder(container, directory.file("back"), little), fails);
+  EXPECT_EQ(count_files(directory), 1U);
+  EXPECT_THAT(unpack(container, directory.file("back.pt"), {.max_index_bytes = 200'000}), IsOk());
 }
 
 TEST_F(UnpackModelTest, ReportsProgressUpToTheLastByte) {
