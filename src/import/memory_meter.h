@@ -31,7 +31,6 @@ class MemoryMeter {
     add(kRows + kCopiesOfName * name_size + kCopiesOfShape * sizeof(std::uint64_t) * rank);
   }
 
-  [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   [[nodiscard]] bool exceeded() const noexcept { return used_ > budget_; }
   // kLimit if the budget is passed.
   [[nodiscard]] Status check() const {

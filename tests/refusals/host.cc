@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <iterator>
 #include <string_view>
 
@@ -112,6 +113,8 @@ ChildSetup failing(const FailingCall& call) {
 ChildSetup limited(int resource, rlim_t value) {
   return [=] {
     const rlimit limits{value, value};
+    // Counts of coverage are written to a file as well.
+    if (resource == RLIMIT_FSIZE) (void)::setenv("LLVM_PROFILE_FILE", "/dev/null", 1);
     if (::setrlimit(static_cast<__rlimit_resource>(resource), &limits) != 0) ::_exit(kSetupRefused);
   };
 }
