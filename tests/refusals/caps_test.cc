@@ -342,5 +342,29 @@ TEST_F(CapTest, IndexesOfShardedCheckpointsAreReadWithinTheirCaps) {
   expect(weight_map_of(16'385, each), {6, {"it names more than 16384 files"}});
 }
 
+// A tensor, `front`, and a list of `value` as many times as `count` says.
+std::string with_shared(PickleBuilder front, std::string_view value, std::size_t count) {
+  front.raw(value).put(9).raw("0").key("list").empty_list().mark().raw(repeat("h\x09", count));
+  return checkpoint_of(front.appends().set_item().stop());
+}
+
+PickleBuilder one_weight() { return PickleBuilder().empty_dict().weight("w"); }
+
+TEST_F(CapTest, SharedBigIntegersAreNotMadeDecimalForEver) {
+  const std::string integer = "\x8B" + std::string("\0\4\0\0", 4) + std::string(1024, '\x7F');
+  for (const std::size_t left : {2300, 2470, 2480}) {
+    PickleBuilder front = one_weight();
+    front.key("fill").string(std::string(65'536 - left, 'x')).set_item();
+    judge_.write("large.file", with_shared(front, integer, 80'000));
+    judge_.expect_success({"pack", "@/large.file", "--dry-run", "--json"});
+  }
+}
+
+TEST_F(CapTest, SharedTextsThatAreNoUtf8AreNotReadForEver) {
+  const std::string text = PickleBuilder().string(std::string(60'000, 's') + "\xFF").unfinished();
+  expect_refused(with_shared(one_weight(), text.substr(2), 1'000'000),
+                 {6, {"large.file: ", "flattening them would not end"}});
+}
+
 }  // namespace
 }  // namespace wpack::refusals

@@ -21,10 +21,12 @@ constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and val
 constexpr std::size_t kMaxWarnings = 64;
 constexpr std::size_t kMaxListed = 100'000;  // dropped leaves
 constexpr std::size_t kMaxAttributes = 16;   // of one tensor
-// Shared containers are walked once for each path to them. Real checkpoints share little; sharing
-// that unfolds without end stops here. A step is an item, or 64 bytes of a key.
+// Shared containers are walked once for each path to them, and shared values looked at each time.
+// Real checkpoints share little; sharing that unfolds without end stops here. A step is an item, or
+// 64 bytes of a key or text.
 constexpr std::uint64_t kMinSteps = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxStepsPerItem = 8;
+constexpr std::size_t kBytesPerStep = 64;
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
@@ -47,6 +49,7 @@ class Walk {
     ItemCursor cursor;
     std::uint32_t next_ordinal = 0;
     std::size_t path_size = 0;    // of the container's own path
+    bool path_is_text = true;     // likewise
     bool on_way_to_root = false;  // the container is the root or leads to it
     bool inside = false;          // the container is the root or lies in it
   };
@@ -63,6 +66,7 @@ class Walk {
   Status add_leaf(NodeId id, bool inside);
   Status add_tensor(NodeId id, bool inside);
   void drop_attributes(NodeId id);
+  [[nodiscard]] std::size_t text_size(NodeId id) const;
   Status add_metadata(NodeId id);
   Status drop(NodeId id, bool inside);
   void drop_as(std::string_view kind);
@@ -70,6 +74,7 @@ class Walk {
   [[nodiscard]] Status check_names() const;
   void warn_of_unknown_globals();
   bool append_to_path(const Frame& frame, const Child& child);
+  void append_key(std::string_view key);
   [[nodiscard]] std::string_view name() const;
 
   const PickleTree& tree_;
@@ -80,6 +85,7 @@ class Walk {
   std::vector<bool> open_;  // containers that are being walked
   std::vector<Frame> frames_;
   std::string path_;
+  bool path_is_text_ = true;        // UTF-8 without NUL; each key is looked at for itself
   std::size_t root_path_size_ = 0;  // of the root's path with the dot behind it
   std::size_t metadata_size_ = 0;
   std::uint64_t steps_ = 0;
@@ -128,6 +134,7 @@ Status Walk::enter(NodeId container, bool on_way_to_root, bool inside) {
   frames_.push_back({.container = container,
                      .cursor = ItemCursor(tree_, container),
                      .path_size = path_.size(),
+                     .path_is_text = path_is_text_,
                      .on_way_to_root = on_way_to_root,
                      .inside = inside});
   return {};
@@ -151,6 +158,7 @@ bool Walk::next_child(Child& child) {
 // The path then names the place as well as it can.
 bool Walk::append_to_path(const Frame& frame, const Child& child) {
   path_.resize(frame.path_size);
+  path_is_text_ = frame.path_is_text;
   if (frames_.size() > 1) path_ += '.';
   const std::size_t limit = kMaxNameSize + (frame.inside ? root_path_size_ : 0);
   if (child.key == kNoNode) {
@@ -163,13 +171,18 @@ bool Walk::append_to_path(const Frame& frame, const Child& child) {
       path_ += escape_name(key.substr(0, 256), 64);
       return false;
     }
-    steps_ += key.size() / 64;
-    path_ += key;
+    append_key(key);
   } else {
     path_ += fmt::format("<{}>", kind_name(tree_, child.key));
     return false;
   }
   return path_.size() <= limit;
+}
+
+void Walk::append_key(std::string_view key) {
+  steps_ += key.size() / kBytesPerStep;
+  path_ += key;
+  path_is_text_ = path_is_text_ && base::is_utf8(key) && key.find('\0') == std::string_view::npos;
 }
 
 Status Walk::visit(const Child& child) {
@@ -243,14 +256,28 @@ void Walk::drop_attributes(NodeId id) {
   }
 }
 
-// Looks at sizes first: one long value may be shared by many leaves.
+// Returns how many bytes the value of a leaf has as a text. Finding the digits of a big integer
+// takes far longer than its size shows, so it counts with all that it can have, and none are found
+// in vain: a byte makes 2.41, and there may be a sign.
+std::size_t Walk::text_size(NodeId id) const {
+  switch (tree_.kind(id)) {
+    case NodeKind::kString:
+      return tree_.text(id).size();
+    case NodeKind::kBigInteger:
+      return tree_.text(id).size() * 5 / 2 + 1;
+    default:
+      return 0;
+  }
+}
+
+// Looks at sizes first: one long value may be shared by many leaves. What does not count towards
+// the metadata, as it is no text, takes steps.
 Status Walk::add_metadata(NodeId id) {
-  std::size_t least = path_.size();
-  if (tree_.kind(id) == NodeKind::kString) least += tree_.text(id).size();
-  if (tree_.kind(id) == NodeKind::kBigInteger) least += 2 * tree_.text(id).size();  // in decimal
   const std::size_t room = kMaxMetadataSize - metadata_size_;
-  const bool possible = path_.size() <= kMaxNameSize && least <= room && base::is_utf8(path_) &&
-                        path_.find('\0') == std::string::npos;
+  const std::size_t size = text_size(id);
+  const bool possible =
+      path_.size() <= kMaxNameSize && path_.size() + size <= room && path_is_text_;
+  if (possible) steps_ += size / kBytesPerStep;
   auto entry = possible ? to_metadata(tree_, id) : std::nullopt;
   if (!entry || path_.size() + entry->value.size() > room) {
     drop_as(kind_name(tree_, id));
