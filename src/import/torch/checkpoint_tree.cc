@@ -27,6 +27,7 @@ constexpr std::size_t kMaxAttributes = 16;   // of one tensor
 constexpr std::uint64_t kMinSteps = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxStepsPerItem = 8;
 constexpr std::size_t kBytesPerStep = 64;
+constexpr std::uint64_t kStepsOfBadKey = 4;  // one that is no part of a path is described instead
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
@@ -69,7 +70,9 @@ class Walk {
   [[nodiscard]] std::size_t text_size(NodeId id) const;
   Status add_metadata(NodeId id);
   Status drop(NodeId id, bool inside);
+  bool lists_one_more();
   void drop_as(std::string_view kind);
+  void drop_leaf(NodeId id);
   void list_dropped(std::string line);
   [[nodiscard]] Status check_names() const;
   void warn_of_unknown_globals();
@@ -168,11 +171,13 @@ bool Walk::append_to_path(const Frame& frame, const Child& child) {
   } else if (tree_.kind(child.key) == NodeKind::kString) {
     const std::string_view key = tree_.text(child.key);
     if (key.size() + path_.size() > limit) {
+      steps_ += kStepsOfBadKey;
       path_ += escape_name(key.substr(0, 256), 64);
       return false;
     }
     append_key(key);
   } else {
+    steps_ += kStepsOfBadKey;
     path_ += fmt::format("<{}>", kind_name(tree_, child.key));
     return false;
   }
@@ -192,7 +197,7 @@ Status Walk::visit(const Child& child) {
       return bad(fmt::format("'{}' holds a tensor, but its key makes no name of 1 to {} bytes",
                              escape_name(path_, 256), kMaxNameSize));
     }
-    drop_as(kind_name(tree_, child.value));
+    drop_leaf(child.value);
     return {};
   }
   if (is_container(tree_.kind(child.value)))
@@ -250,7 +255,7 @@ void Walk::drop_attributes(NodeId id) {
     const NodeId value = cursor.next();
     if (tree_.kind(key) != NodeKind::kString) continue;
     const std::string_view name = tree_.text(key);
-    if (name == "persistent" || name == "_is_buffer") continue;
+    if (name == "persistent" || name == "_is_buffer" || !lists_one_more()) continue;
     list_dropped(fmt::format("{} (attribute {}): {}", escape_name(path_),
                              escape_name(name.substr(0, 256), 64), kind_name(tree_, value)));
   }
@@ -280,7 +285,7 @@ Status Walk::add_metadata(NodeId id) {
   if (possible) steps_ += size / kBytesPerStep;
   auto entry = possible ? to_metadata(tree_, id) : std::nullopt;
   if (!entry || path_.size() + entry->value.size() > room) {
-    drop_as(kind_name(tree_, id));
+    drop_leaf(id);
     return {};
   }
   metadata_size_ += path_.size() + entry->value.size();
@@ -301,23 +306,28 @@ Status Walk::drop(NodeId id, bool inside) {
                     "state_dict",
                     subject, kind_name(tree_, id)));
   }
-  drop_as(kind_name(tree_, id));
+  drop_leaf(id);
   return {};
 }
 
+// True if what is dropped next is listed; else it is only counted. Texts are made for what is
+// listed alone: leaves may be shared without end.
+bool Walk::lists_one_more() {
+  if (out_.dropped_leaves.size() < kMaxListed) return true;
+  ++unlisted_;
+  return false;
+}
+
 void Walk::drop_as(std::string_view kind) {
-  if (out_.dropped_leaves.size() < kMaxListed) {
-    list_dropped(fmt::format("{}: {}", escape_name(path_), kind));
-  } else {
-    ++unlisted_;
-  }
+  if (lists_one_more()) list_dropped(fmt::format("{}: {}", escape_name(path_), kind));
+}
+
+void Walk::drop_leaf(NodeId id) {
+  if (lists_one_more())
+    list_dropped(fmt::format("{}: {}", escape_name(path_), kind_name(tree_, id)));
 }
 
 void Walk::list_dropped(std::string line) {
-  if (out_.dropped_leaves.size() == kMaxListed) {
-    ++unlisted_;
-    return;
-  }
   meter_.add(sizeof(std::string) + line.size());
   out_.dropped_leaves.push_back(std::move(line));
 }
