@@ -366,5 +366,17 @@ TEST_F(CapTest, SharedTextsThatAreNoUtf8AreNotReadForEver) {
                  {6, {"large.file: ", "flattening them would not end"}});
 }
 
+TEST_F(CapTest, LongTextsOfDroppedLeavesAreNotEscapedForEver) {
+  const std::string name(1023, '\x01');
+  const std::string object = PickleBuilder().global(name, name).raw(")R").unfinished().substr(2);
+  PickleBuilder path = one_weight();
+  path.key(std::string(4000, '\x01') + "\xFF").empty_list().mark().raw(repeat("N", 1'000'000));
+  for (const std::string& contents : {with_shared(one_weight(), object, 1'000'000),
+                                      checkpoint_of(path.appends().set_item().stop())}) {
+    judge_.write("large.file", contents);
+    (void)judge_.run({"pack", "@/large.file", "--dry-run", "--json"});
+  }
+}
+
 }  // namespace
 }  // namespace wpack::refusals

@@ -19,8 +19,9 @@ constexpr std::size_t kMaxDepth = 256;
 constexpr std::size_t kMaxNameSize = 4096;
 constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and values together
 constexpr std::size_t kMaxWarnings = 64;
-constexpr std::size_t kMaxListed = 100'000;  // dropped leaves
-constexpr std::size_t kMaxAttributes = 16;   // of one tensor
+constexpr std::size_t kMaxListed = 100'000;                   // dropped leaves
+constexpr std::size_t kMaxListedSize = std::size_t{8} << 20;  // bytes of their lines, about
+constexpr std::size_t kMaxAttributes = 16;                    // of one tensor
 // Shared containers are walked once for each path to them, and shared values looked at each time.
 // Real checkpoints share little; sharing that unfolds without end stops here. A step is an item, or
 // 64 bytes of a key or text.
@@ -92,7 +93,8 @@ class Walk {
   std::size_t root_path_size_ = 0;  // of the root's path with the dot behind it
   std::size_t metadata_size_ = 0;
   std::uint64_t steps_ = 0;
-  std::uint64_t unlisted_ = 0;  // dropped leaves
+  std::size_t listed_size_ = 0;  // bytes of the lines of dropped leaves
+  std::uint64_t unlisted_ = 0;   // dropped leaves
   Checkpoint out_;
 };
 
@@ -313,7 +315,7 @@ Status Walk::drop(NodeId id, bool inside) {
 // True if what is dropped next is listed; else it is only counted. Texts are made for what is
 // listed alone: leaves may be shared without end.
 bool Walk::lists_one_more() {
-  if (out_.dropped_leaves.size() < kMaxListed) return true;
+  if (out_.dropped_leaves.size() < kMaxListed && listed_size_ < kMaxListedSize) return true;
   ++unlisted_;
   return false;
 }
@@ -329,6 +331,7 @@ void Walk::drop_leaf(NodeId id) {
 
 void Walk::list_dropped(std::string line) {
   meter_.add(sizeof(std::string) + line.size());
+  listed_size_ += line.size();
   out_.dropped_leaves.push_back(std::move(line));
 }
 

@@ -1,6 +1,7 @@
 // How the tree of a checkpoint becomes flat names, metadata and dropped leaves.
 #include "import/torch/checkpoint_tree.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -241,6 +242,19 @@ TEST(CheckpointTreeTest, SurvivesMillionsOfSharedValues) {
               "... and " + std::to_string(kUses - 100'000 - description.metadata.size()) +
                   " more, not listed");
   }
+}
+
+TEST(CheckpointTreeTest, ListsAtMost8MebibytesOfDroppedLeaves) {
+  Tree tree;
+  tree.weight("w").key(std::string(1000, '\x01') + "\xFF").empty_list().mark();
+  for (int i = 0; i < 50'000; ++i) tree.none();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree.appends().close()));
+  const std::vector<std::string>& lines = source->description().dropped_leaves;
+  std::size_t size = 0;
+  for (const std::string& line : lines) size += line.size();
+  EXPECT_GT(size, std::size_t{8} << 20);
+  EXPECT_LT(size, (std::size_t{8} << 20) + 4096);
+  EXPECT_EQ(lines.back(), fmt::format("... and {} more, not listed", 50'000 - (lines.size() - 1)));
 }
 
 TEST(CheckpointTreeTest, RejectsOneLongKeySharedByMillionsOfItems) {
