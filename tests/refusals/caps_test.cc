@@ -378,5 +378,20 @@ TEST_F(CapTest, LongTextsOfDroppedLeavesAreNotEscapedForEver) {
   }
 }
 
+TEST_F(CapTest, LongNamesOfModulesAreNotReadForEver) {
+  for (const std::string& name :
+       {std::string(1024, '\x01'), repeat("a.", 15) + std::string(994, 'b'),
+        repeat("a.", 511) + "b"}) {
+    PickleBuilder builder = one_weight();
+    builder.string(std::string(1024, '\x01')).put(1).string(name).put(2).raw("00");
+    builder.raw(
+        repeat("h\1h\2\x93"
+               "0",
+               1'000'000));
+    judge_.write("large.file", checkpoint_of(builder.stop()));
+    (void)judge_.run({"pack", "@/large.file", "--dry-run", "--json"});
+  }
+}
+
 }  // namespace
 }  // namespace wpack::refusals

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string_view>
-#include <unordered_set>
+#include <utility>
 
 #include "base/utf8.h"
 #include "import/torch/checkpoint_root.h"
@@ -348,8 +349,9 @@ Status Walk::check_names() const {
   return bad(fmt::format("two tensors are called '{}'", escape_name(name_of(*twice))));
 }
 
+// Compares names before it escapes them: few may be named millions of times.
 void Walk::warn_of_unknown_globals() {
-  std::unordered_set<std::string> seen;
+  std::set<std::pair<std::string_view, std::string_view>> seen;
   std::size_t left_out = 0;
   for (const PickleGlobal& global : tree_.globals()) {
     if (global.info.role != GlobalRole::kUnknown) continue;
@@ -357,9 +359,10 @@ void Walk::warn_of_unknown_globals() {
       ++left_out;
       continue;
     }
-    std::string text = global.text();
-    if (!seen.insert(text).second) continue;
-    out_.warnings.push_back(fmt::format("values of {} are not known and were left out", text));
+    if (!seen.emplace(global.module, global.name).second) continue;
+    std::string line = fmt::format("values of {} are not known and were left out", global.text());
+    if (std::ranges::find(out_.warnings, line) == out_.warnings.end())
+      out_.warnings.push_back(std::move(line));
   }
   if (left_out != 0)
     out_.warnings.push_back(fmt::format("{} more references to unknown values", left_out));

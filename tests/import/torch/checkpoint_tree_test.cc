@@ -309,5 +309,18 @@ TEST(CheckpointTreeTest, WarnsOfAFewUnknownGlobalsOnly) {
   EXPECT_EQ(source->description().warnings.back(), "36 more references to unknown values");
 }
 
+TEST(CheckpointTreeTest, WarnsOnceOfOneUnknownGlobalHoweverItIsSplit) {
+  Tree tree;
+  tree.weight("w").key("l").empty_list();
+  for (int i = 0; i < 100; ++i) {
+    tree.stack_global("m", "C.D").append();
+    tree.stack_global("m.C", "D").append();
+  }
+  tree.set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre("values of m.C.D are not known and were left out"));
+}
+
 }  // namespace
 }  // namespace wpack::import
