@@ -2,78 +2,25 @@
 // asks for, a run stays within its memory and time.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
 
-#include <filesystem>
 #include <functional>
 
-#include "refusals/judge.h"
+#include "refusals/cap_test.h"
 #include "support/checkpoint_builder.h"
 #include "support/safetensors_bytes.h"
-#include "support/sanitizer.h"
 
 namespace wpack::refusals {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 using testing::PickleBuilder;
 
-constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::size_t kLargestPickle = 64 * kMebibyte;
 constexpr std::size_t kLargestDirectory = 64 * kMebibyte;  // of a zip archive
 constexpr std::size_t kLargestHeader = 100'000'000;        // of a safetensors file
 constexpr std::size_t kLargestWeightMap = 64 * kMebibyte;
 
-std::string repeat(std::string_view text, std::size_t count) {
-  const std::size_t size = text.size() * count;
-  std::string out(text);
-  out.reserve(size);
-  while (out.size() < size) out.append(out, 0, size - out.size());
-  return out;
-}
-
-class CapTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's own memory and time are not wpack's";
-  }
-
-  void expect_refused(const std::string& contents, const Expected& expected) const {
-    judge_.write("large.file", contents);
-    judge_.expect_refusal({"pack", "@/large.file", "-o", "@/large.wpack"}, expected);
-  }
-
-  // Expects that it can be packed, and that every command is content with the container.
-  void expect_packed(const std::string& contents) const {
-    judge_.write("large.file", contents);
-    judge_.expect_success({"pack", "@/large.file", "--dry-run", "--json"});
-    judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
-    if (!fs::exists(judge_.file("large.wpack"))) return;
-    for (const Arguments& reader :
-         std::vector<Arguments>{{"ls", "@/large.wpack"},
-                                {"ls", "@/large.wpack", "--layers", "--json"},
-                                {"inspect", "@/large.wpack", "--json"},
-                                {"verify", "@/large.wpack"},
-                                {"load", "@/large.wpack"},
-                                {"load", "@/large.wpack", "--access", "read"},
-                                {"unpack", "@/large.wpack", "-o", "@/back.safetensors"},
-                                {"unpack", "@/large.wpack", "-o", "@/back.pth"}}) {
-      judge_.expect_success(reader);
-    }
-    fs::remove_all(judge_.file("large.wpack"));
-    fs::remove(judge_.file("back.safetensors"));
-    fs::remove(judge_.file("back.pth"));
-  }
-
-  Judge judge_;
-};
-
 const Expected kTooMuchMetadata{6, {"large.file: ", "metadata takes more than 192 MiB"}};
-
-std::string checkpoint_of(std::string pickle) {
-  return testing::checkpoint_zip(std::move(pickle), {"abcdefgh"}).build();
-}
 
 // A pickle as large as any that is read: `front`, and `text` again and again.
 std::string bomb(std::string_view front, std::string_view text) {
@@ -151,9 +98,7 @@ std::string archive_of(std::size_t size) {
   for (std::size_t i = 0; left >= 2 * each; ++i, left -= each)
     zip.add(fmt::format("archive/{:07}", i), "");
   zip.add("archive/" + std::string(left - entry_size("archive/"), 'n'), "");
-  zip.zip64_end = true;
-  zip.end64_entry_count = zip.entries.size();
-  zip.entry_count = 0xFFFF;  // the other record says
+  count_in_zip64(zip);
   return zip.build();
 }
 
@@ -163,29 +108,12 @@ TEST_F(CapTest, DirectoriesOfArchivesMayHave64Mebibytes) {
                  {6, {"its central directory", "67108865 bytes is larger than is read"}});
 }
 
-// Members of 30 MiB of zeros that no tensor needs, and that are inflated all the same to check
-// them.
-testing::ZipBuilder with_inflated(std::size_t count) {
-  testing::ZipBuilder zip = testing::small_zip();
-  const std::string zeros(30 * kMebibyte, '\0');
-  const std::uint32_t crc = libdeflate_crc32(0, zeros.data(), zeros.size());
-  const std::string stored = testing::deflated(zeros);
-  for (std::size_t i = 0; i < count; ++i) {
-    testing::ZipEntry& entry = zip.add(fmt::format("archive/{}", i), stored);
-    entry.method = 8;
-    entry.local_method = 8;
-    entry.descriptor = true;
-    entry.size = zeros.size();
-    entry.crc = crc;
-  }
-  return zip;
-}
-
 TEST_F(CapTest, DeflatedMembersMayInflateToFourGibibytes) {
   constexpr std::size_t kMost = 4096 / 30;
-  expect_packed(with_inflated(kMost).build());
+  const std::string zeros(30 * kMebibyte, '\0');
+  expect_packed(with_inflated(zeros, kMost).build());
   expect_refused(
-      with_inflated(kMost + 4).build(),
+      with_inflated(zeros, kMost + 4).build(),
       {6, {"large.file: zip archive: its deflated members, up to '13", "inflate to more than"}});
 }
 
@@ -340,57 +268,6 @@ TEST_F(CapTest, IndexesOfShardedCheckpointsAreReadWithinTheirCaps) {
   expect(weight_map_of(2'097'153, one), {6, {"weight_map has more than 2097152 tensors"}});
   expect(weight_map_of(16'384, each), {5, {"names files that are not there", "and 16381 more"}});
   expect(weight_map_of(16'385, each), {6, {"it names more than 16384 files"}});
-}
-
-// A tensor, `front`, and a list of `value` as many times as `count` says.
-std::string with_shared(PickleBuilder front, std::string_view value, std::size_t count) {
-  front.raw(value).put(9).raw("0").key("list").empty_list().mark().raw(repeat("h\x09", count));
-  return checkpoint_of(front.appends().set_item().stop());
-}
-
-PickleBuilder one_weight() { return PickleBuilder().empty_dict().weight("w"); }
-
-TEST_F(CapTest, SharedBigIntegersAreNotMadeDecimalForEver) {
-  const std::string integer = "\x8B" + std::string("\0\4\0\0", 4) + std::string(1024, '\x7F');
-  for (const std::size_t left : {2300, 2470, 2480}) {
-    PickleBuilder front = one_weight();
-    front.key("fill").string(std::string(65'536 - left, 'x')).set_item();
-    judge_.write("large.file", with_shared(front, integer, 80'000));
-    judge_.expect_success({"pack", "@/large.file", "--dry-run", "--json"});
-  }
-}
-
-TEST_F(CapTest, SharedTextsThatAreNoUtf8AreNotReadForEver) {
-  const std::string text = PickleBuilder().string(std::string(60'000, 's') + "\xFF").unfinished();
-  expect_refused(with_shared(one_weight(), text.substr(2), 1'000'000),
-                 {6, {"large.file: ", "flattening them would not end"}});
-}
-
-TEST_F(CapTest, LongTextsOfDroppedLeavesAreNotEscapedForEver) {
-  const std::string name(1023, '\x01');
-  const std::string object = PickleBuilder().global(name, name).raw(")R").unfinished().substr(2);
-  PickleBuilder path = one_weight();
-  path.key(std::string(4000, '\x01') + "\xFF").empty_list().mark().raw(repeat("N", 1'000'000));
-  for (const std::string& contents : {with_shared(one_weight(), object, 1'000'000),
-                                      checkpoint_of(path.appends().set_item().stop())}) {
-    judge_.write("large.file", contents);
-    (void)judge_.run({"pack", "@/large.file", "--dry-run", "--json"});
-  }
-}
-
-TEST_F(CapTest, LongNamesOfModulesAreNotReadForEver) {
-  for (const std::string& name :
-       {std::string(1024, '\x01'), repeat("a.", 15) + std::string(994, 'b'),
-        repeat("a.", 511) + "b"}) {
-    PickleBuilder builder = one_weight();
-    builder.string(std::string(1024, '\x01')).put(1).string(name).put(2).raw("00");
-    builder.raw(
-        repeat("h\1h\2\x93"
-               "0",
-               1'000'000));
-    judge_.write("large.file", checkpoint_of(builder.stop()));
-    (void)judge_.run({"pack", "@/large.file", "--dry-run", "--json"});
-  }
 }
 
 }  // namespace
