@@ -63,5 +63,13 @@ TEST_F(CheckpointCapTest, LongNamesOfModulesAreNotReadForEver) {
   }
 }
 
+TEST_F(CheckpointCapTest, ManySmallDeflatedMembersAreReadInTime) {
+  for (const char* contents : {"", "x"}) {
+    judge_.write("large.file", with_inflated(contents, 400'000).build());
+    judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
+    std::filesystem::remove_all(judge_.file("large.wpack"));
+  }
+}
+
 }  // namespace
 }  // namespace wpack::refusals
