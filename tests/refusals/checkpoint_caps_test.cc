@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <numeric>
 
 #include "refusals/cap_test.h"
 
@@ -69,6 +70,31 @@ TEST_F(CheckpointCapTest, ManySmallDeflatedMembersAreReadInTime) {
     judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
     std::filesystem::remove_all(judge_.file("large.wpack"));
   }
+}
+
+// A tensor of `rank` dimensions of `side`, over single bytes, whose strides differ by one.
+std::string scattered(std::int64_t side, std::int64_t rank, std::int64_t stride) {
+  const auto count = static_cast<std::size_t>(rank);
+  std::vector<std::int64_t> strides(count);
+  std::iota(strides.begin(), strides.end(), stride);
+  const std::int64_t span =
+      (side - 1) * std::accumulate(strides.begin(), strides.end(), std::int64_t{1});
+  PickleBuilder pickle;
+  pickle.empty_dict().key("w").tensor("0", span, std::vector<std::int64_t>(count, side), strides, 0,
+                                      "ByteStorage");
+  return testing::checkpoint_zip(pickle.set_item().stop(),
+                                 {std::string(static_cast<std::size_t>(span), 's')})
+      .build();
+}
+
+TEST_F(CheckpointCapTest, ElementsApartAreReadInTimeOrNotAtAll) {
+  for (const std::string& contents :
+       {scattered(16, 5, 4200), scattered(2040, 2, 8209), scattered(2, 26, 60'000)}) {
+    judge_.write("large.file", contents);
+    judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
+    std::filesystem::remove_all(judge_.file("large.wpack"));
+  }
+  expect_refused(scattered(2060, 2, 8209), {6, {"large.file: tensor 'w': its strides"}});
 }
 
 }  // namespace

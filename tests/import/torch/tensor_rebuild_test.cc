@@ -279,6 +279,29 @@ TEST(TensorRebuildTest, RejectsManyExpandedViewsTogether) {
   EXPECT_THAT(open_pickle(pickle(18), {storage}), Fails(ErrorCode::kLimit, "bytes of the archive"));
 }
 
+TEST(TensorRebuildTest, RejectsStridesThatScatterElementsWithoutEnd) {
+  // Single bytes more than a page apart, over more than a window.
+  const std::string storage(std::size_t{4} << 20, 's');
+  const auto pickle = [&](std::int64_t side) {
+    return holding([&](auto& b) {
+      b.tensor("0", std::ssize(storage), {side, side, side, side}, {8212, 8211, 8210, 8209}, 0,
+               "ByteStorage");
+    });
+  };
+  EXPECT_THAT(open_pickle(pickle(45), {storage}), testing::IsOk());
+  EXPECT_THAT(open_pickle(pickle(100), {storage}),
+              Fails(ErrorCode::kLimit, "tensor 'x': its strides"));
+}
+
+TEST(TensorRebuildTest, ReadsATransposedMatrixOfAnyShape) {
+  // As a large vocabulary has it.
+  const std::string storage(std::size_t{250'000} * 64, 's');
+  const std::string pickle = holding([&](auto& b) {
+    b.tensor("0", std::ssize(storage), {64, 250'000}, {1, 64}, 0, "ByteStorage");
+  });
+  EXPECT_THAT(open_pickle(pickle, {storage}), testing::IsOk());
+}
+
 TEST(TensorRebuildTest, ReadsExpandedViewsUpToTheLimit) {
   const std::string pickle = holding([](auto& b) { b.tensor("0", 2, {65, 2}, {0, 1}); });
   SourceOptions options;
