@@ -97,5 +97,28 @@ TEST_F(CheckpointCapTest, ElementsApartAreReadInTimeOrNotAtAll) {
   expect_refused(scattered(2060, 2, 8209), {6, {"large.file: tensor 'w': its strides"}});
 }
 
+// Views of one storage of 16 MiB that is stored in a few bytes; each but the first begins a byte
+// behind the one before.
+std::string overlapping(std::size_t count) {
+  const std::string zeros(16 * kMebibyte, '\0');
+  PickleBuilder pickle;
+  pickle.empty_dict();
+  for (std::size_t i = 0; i < count; ++i) {
+    pickle.key(fmt::format("m.{}", i));
+    pickle
+        .tensor("0", std::ssize(zeros), {std::ssize(zeros) - 64}, {1}, static_cast<std::int64_t>(i),
+                "ByteStorage")
+        .set_item();
+  }
+  testing::ZipBuilder zip = testing::checkpoint_zip(pickle.stop(), {zeros});
+  zip.entry("archive/data/0").deflate = true;
+  return zip.build();
+}
+
+TEST_F(CheckpointCapTest, ViewsThatOverlapMayTakeAGibibyte) {
+  expect_packed(overlapping(64));
+  expect_refused(overlapping(65), {6, {"large.file: tensor 'm.64': it and other views"}});
+}
+
 }  // namespace
 }  // namespace wpack::refusals

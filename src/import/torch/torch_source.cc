@@ -20,6 +20,7 @@
 #include "import/torch/pickle_machine.h"
 #include "import/torch/strided_gather.h"
 #include "import/torch/tensor_rebuild.h"
+#include "import/torch/view_limit.h"
 #include "import/torch/zip_archive.h"
 #include "wpack/text.h"
 
@@ -153,6 +154,8 @@ Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
   if (!checkpoint) return std::move(checkpoint).error().in(file_.label());
   describe(*std::move(checkpoint));
   describe_file(pickle);
+  auto views = check_views(description_.tensors, archive_, options.max_expansion);
+  if (!views) return std::move(views).error().in(file_.label());
   WPACK_TRY(check_gathering());
   return check_packing(before);
 }
