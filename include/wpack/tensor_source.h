@@ -128,7 +128,10 @@ struct SourceOptions {
   // model, module, net, ema, params that does. ".": the whole tree.
   std::string root = {};
   // A strided view with expanded (stride 0) dimensions may take at most this many times the bytes
-  // of its storage; beyond it, the source is refused (kLimit).
+  // of its storage; beyond it, the source is refused (kLimit). So may all strided views together
+  // take at most this many times the bytes of the file's members, or 1 GiB if that is more, and so
+  // may all other tensors, where slices of another count once: views that only overlap are stored
+  // apart.
   std::uint64_t max_expansion = 64;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit. Inflating
   // more than 128 times this, beside 16 times what is stored, is refused too (kLimit): it would

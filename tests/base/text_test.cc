@@ -2,10 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "base/utf8.h"
 
 namespace wpack {
 namespace {
+
+// `text`, which is escaped, as escape_name() cuts it.
+std::string cut(const std::string& text, std::size_t max_size) {
+  if (text.size() <= max_size) return text;
+  const std::size_t kept = max_size > 3 ? (max_size - 3) / 2 : 0;
+  std::size_t head = kept;
+  while (head > 0 && base::is_utf8_continuation(text[head])) --head;
+  std::size_t tail = text.size() - kept;
+  while (tail < text.size() && base::is_utf8_continuation(text[tail])) ++tail;
+  return text.substr(0, head) + "..." + text.substr(tail);
+}
 
 TEST(EscapeNameTest, LeavesOrdinaryNamesAlone) {
   EXPECT_EQ(escape_name("model.layers.0.weight"), "model.layers.0.weight");
@@ -26,6 +39,28 @@ TEST(EscapeNameTest, EscapesBytesThatAreNotUtf8) {
 TEST(EscapeNameTest, LeavesOutTheMiddleOfLongNames) {
   const std::string text = escape_name(std::string(100, 'a') + std::string(100, 'b'), 13);
   EXPECT_EQ(text, "aaaaa...bbbbb");
+}
+
+TEST(EscapeNameTest, KeepsWhatTheWholeEscapedNameBeginsAndEndsWith) {
+  // Characters of every length, whole and cut, and bytes that begin none or belong to none.
+  const std::string_view pieces[] = {"a",    "\x1b", "\\",           "\xc2\x9b",         "ß",
+                                     "重",   "\xff", "\xe2\x80\xae", "\xf4\x8f\xbf\xbf", "\xe2\x80",
+                                     "\x80", "\xf0", "\x80\x80\x80"};
+  std::minstd_rand random(1);
+  for (int run = 0; run < 20'000; ++run) {
+    std::string name;
+    for (std::size_t left = random() % 30; left > 0; --left)
+      name += pieces[random() % std::size(pieces)];
+    const std::size_t max_size = random() % 64;
+    EXPECT_EQ(escape_name(name, max_size), cut(escape_name(name, 10'000), max_size));
+  }
+}
+
+TEST(EscapeNameTest, CutsNamesOfAnyLengthAtOnce) {
+  const std::string name = std::string(std::size_t{64} << 20, '\x01') + "end";
+  std::string text;
+  for (int run = 0; run < 10'000; ++run) text = escape_name(name, 13);
+  EXPECT_EQ(text, "\\x01\\...01end");
 }
 
 TEST(Utf8Test, RejectsOverlongSurrogateAndOutOfRangeForms) {

@@ -2,78 +2,25 @@
 // asks for, a run stays within its memory and time.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <libdeflate.h>
 
-#include <filesystem>
 #include <functional>
 
-#include "refusals/judge.h"
+#include "refusals/cap_test.h"
 #include "support/checkpoint_builder.h"
 #include "support/safetensors_bytes.h"
-#include "support/sanitizer.h"
 
 namespace wpack::refusals {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 using testing::PickleBuilder;
 
-constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 constexpr std::size_t kLargestPickle = 64 * kMebibyte;
 constexpr std::size_t kLargestDirectory = 64 * kMebibyte;  // of a zip archive
 constexpr std::size_t kLargestHeader = 100'000'000;        // of a safetensors file
 constexpr std::size_t kLargestWeightMap = 64 * kMebibyte;
 
-std::string repeat(std::string_view text, std::size_t count) {
-  const std::size_t size = text.size() * count;
-  std::string out(text);
-  out.reserve(size);
-  while (out.size() < size) out.append(out, 0, size - out.size());
-  return out;
-}
-
-class CapTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (testing::kSanitized) GTEST_SKIP() << "a sanitizer's own memory and time are not wpack's";
-  }
-
-  void expect_refused(const std::string& contents, const Expected& expected) const {
-    judge_.write("large.file", contents);
-    judge_.expect_refusal({"pack", "@/large.file", "-o", "@/large.wpack"}, expected);
-  }
-
-  // Expects that it can be packed, and that every command is content with the container.
-  void expect_packed(const std::string& contents) const {
-    judge_.write("large.file", contents);
-    judge_.expect_success({"pack", "@/large.file", "--dry-run", "--json"});
-    judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
-    if (!fs::exists(judge_.file("large.wpack"))) return;
-    for (const Arguments& reader :
-         std::vector<Arguments>{{"ls", "@/large.wpack"},
-                                {"ls", "@/large.wpack", "--layers", "--json"},
-                                {"inspect", "@/large.wpack", "--json"},
-                                {"verify", "@/large.wpack"},
-                                {"load", "@/large.wpack"},
-                                {"load", "@/large.wpack", "--access", "read"},
-                                {"unpack", "@/large.wpack", "-o", "@/back.safetensors"},
-                                {"unpack", "@/large.wpack", "-o", "@/back.pth"}}) {
-      judge_.expect_success(reader);
-    }
-    fs::remove_all(judge_.file("large.wpack"));
-    fs::remove(judge_.file("back.safetensors"));
-    fs::remove(judge_.file("back.pth"));
-  }
-
-  Judge judge_;
-};
-
 const Expected kTooMuchMetadata{6, {"large.file: ", "metadata takes more than 192 MiB"}};
-
-std::string checkpoint_of(std::string pickle) {
-  return testing::checkpoint_zip(std::move(pickle), {"abcdefgh"}).build();
-}
 
 // A pickle as large as any that is read: `front`, and `text` again and again.
 std::string bomb(std::string_view front, std::string_view text) {
@@ -151,9 +98,7 @@ std::string archive_of(std::size_t size) {
   for (std::size_t i = 0; left >= 2 * each; ++i, left -= each)
     zip.add(fmt::format("archive/{:07}", i), "");
   zip.add("archive/" + std::string(left - entry_size("archive/"), 'n'), "");
-  zip.zip64_end = true;
-  zip.end64_entry_count = zip.entries.size();
-  zip.entry_count = 0xFFFF;  // the other record says
+  count_in_zip64(zip);
   return zip.build();
 }
 
@@ -163,29 +108,12 @@ TEST_F(CapTest, DirectoriesOfArchivesMayHave64Mebibytes) {
                  {6, {"its central directory", "67108865 bytes is larger than is read"}});
 }
 
-// Members of 30 MiB of zeros that no tensor needs, and that are inflated all the same to check
-// them.
-testing::ZipBuilder with_inflated(std::size_t count) {
-  testing::ZipBuilder zip = testing::small_zip();
-  const std::string zeros(30 * kMebibyte, '\0');
-  const std::uint32_t crc = libdeflate_crc32(0, zeros.data(), zeros.size());
-  const std::string stored = testing::deflated(zeros);
-  for (std::size_t i = 0; i < count; ++i) {
-    testing::ZipEntry& entry = zip.add(fmt::format("archive/{}", i), stored);
-    entry.method = 8;
-    entry.local_method = 8;
-    entry.descriptor = true;
-    entry.size = zeros.size();
-    entry.crc = crc;
-  }
-  return zip;
-}
-
 TEST_F(CapTest, DeflatedMembersMayInflateToFourGibibytes) {
   constexpr std::size_t kMost = 4096 / 30;
-  expect_packed(with_inflated(kMost).build());
+  const std::string zeros(30 * kMebibyte, '\0');
+  expect_packed(with_inflated(zeros, kMost).build());
   expect_refused(
-      with_inflated(kMost + 4).build(),
+      with_inflated(zeros, kMost + 4).build(),
       {6, {"large.file: zip archive: its deflated members, up to '13", "inflate to more than"}});
 }
 

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <string_view>
-#include <unordered_set>
+#include <utility>
 
 #include "base/utf8.h"
 #include "import/torch/checkpoint_root.h"
@@ -19,12 +20,16 @@ constexpr std::size_t kMaxDepth = 256;
 constexpr std::size_t kMaxNameSize = 4096;
 constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and values together
 constexpr std::size_t kMaxWarnings = 64;
-constexpr std::size_t kMaxListed = 100'000;  // dropped leaves
-constexpr std::size_t kMaxAttributes = 16;   // of one tensor
-// Shared containers are walked once for each path to them. Real checkpoints share little; sharing
-// that unfolds without end stops here. A step is an item, or 64 bytes of a key.
+constexpr std::size_t kMaxListed = 100'000;                   // dropped leaves
+constexpr std::size_t kMaxListedSize = std::size_t{8} << 20;  // bytes of their lines, about
+constexpr std::size_t kMaxAttributes = 16;                    // of one tensor
+// Shared containers are walked once for each path to them, and shared values looked at each time.
+// Real checkpoints share little; sharing that unfolds without end stops here. A step is an item, or
+// 64 bytes of a key or text.
 constexpr std::uint64_t kMinSteps = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxStepsPerItem = 8;
+constexpr std::size_t kBytesPerStep = 64;
+constexpr std::uint64_t kStepsOfBadKey = 4;  // one that is no part of a path is described instead
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
@@ -47,6 +52,7 @@ class Walk {
     ItemCursor cursor;
     std::uint32_t next_ordinal = 0;
     std::size_t path_size = 0;    // of the container's own path
+    bool path_is_text = true;     // likewise
     bool on_way_to_root = false;  // the container is the root or leads to it
     bool inside = false;          // the container is the root or lies in it
   };
@@ -63,13 +69,17 @@ class Walk {
   Status add_leaf(NodeId id, bool inside);
   Status add_tensor(NodeId id, bool inside);
   void drop_attributes(NodeId id);
+  [[nodiscard]] std::size_t text_size(NodeId id) const;
   Status add_metadata(NodeId id);
   Status drop(NodeId id, bool inside);
+  bool lists_one_more();
   void drop_as(std::string_view kind);
+  void drop_leaf(NodeId id);
   void list_dropped(std::string line);
   [[nodiscard]] Status check_names() const;
   void warn_of_unknown_globals();
   bool append_to_path(const Frame& frame, const Child& child);
+  void append_key(std::string_view key);
   [[nodiscard]] std::string_view name() const;
 
   const PickleTree& tree_;
@@ -80,10 +90,12 @@ class Walk {
   std::vector<bool> open_;  // containers that are being walked
   std::vector<Frame> frames_;
   std::string path_;
+  bool path_is_text_ = true;        // UTF-8 without NUL; each key is looked at for itself
   std::size_t root_path_size_ = 0;  // of the root's path with the dot behind it
   std::size_t metadata_size_ = 0;
   std::uint64_t steps_ = 0;
-  std::uint64_t unlisted_ = 0;  // dropped leaves
+  std::size_t listed_size_ = 0;  // bytes of the lines of dropped leaves
+  std::uint64_t unlisted_ = 0;   // dropped leaves
   Checkpoint out_;
 };
 
@@ -128,6 +140,7 @@ Status Walk::enter(NodeId container, bool on_way_to_root, bool inside) {
   frames_.push_back({.container = container,
                      .cursor = ItemCursor(tree_, container),
                      .path_size = path_.size(),
+                     .path_is_text = path_is_text_,
                      .on_way_to_root = on_way_to_root,
                      .inside = inside});
   return {};
@@ -151,6 +164,7 @@ bool Walk::next_child(Child& child) {
 // The path then names the place as well as it can.
 bool Walk::append_to_path(const Frame& frame, const Child& child) {
   path_.resize(frame.path_size);
+  path_is_text_ = frame.path_is_text;
   if (frames_.size() > 1) path_ += '.';
   const std::size_t limit = kMaxNameSize + (frame.inside ? root_path_size_ : 0);
   if (child.key == kNoNode) {
@@ -160,16 +174,23 @@ bool Walk::append_to_path(const Frame& frame, const Child& child) {
   } else if (tree_.kind(child.key) == NodeKind::kString) {
     const std::string_view key = tree_.text(child.key);
     if (key.size() + path_.size() > limit) {
+      steps_ += kStepsOfBadKey;
       path_ += escape_name(key.substr(0, 256), 64);
       return false;
     }
-    steps_ += key.size() / 64;
-    path_ += key;
+    append_key(key);
   } else {
+    steps_ += kStepsOfBadKey;
     path_ += fmt::format("<{}>", kind_name(tree_, child.key));
     return false;
   }
   return path_.size() <= limit;
+}
+
+void Walk::append_key(std::string_view key) {
+  steps_ += key.size() / kBytesPerStep;
+  path_ += key;
+  path_is_text_ = path_is_text_ && base::is_utf8(key) && key.find('\0') == std::string_view::npos;
 }
 
 Status Walk::visit(const Child& child) {
@@ -179,7 +200,7 @@ Status Walk::visit(const Child& child) {
       return bad(fmt::format("'{}' holds a tensor, but its key makes no name of 1 to {} bytes",
                              escape_name(path_, 256), kMaxNameSize));
     }
-    drop_as(kind_name(tree_, child.value));
+    drop_leaf(child.value);
     return {};
   }
   if (is_container(tree_.kind(child.value)))
@@ -237,23 +258,37 @@ void Walk::drop_attributes(NodeId id) {
     const NodeId value = cursor.next();
     if (tree_.kind(key) != NodeKind::kString) continue;
     const std::string_view name = tree_.text(key);
-    if (name == "persistent" || name == "_is_buffer") continue;
+    if (name == "persistent" || name == "_is_buffer" || !lists_one_more()) continue;
     list_dropped(fmt::format("{} (attribute {}): {}", escape_name(path_),
                              escape_name(name.substr(0, 256), 64), kind_name(tree_, value)));
   }
 }
 
-// Looks at sizes first: one long value may be shared by many leaves.
+// Returns how many bytes the value of a leaf has as a text. Finding the digits of a big integer
+// takes far longer than its size shows, so it counts with all that it can have, and none are found
+// in vain: a byte makes 2.41, and there may be a sign.
+std::size_t Walk::text_size(NodeId id) const {
+  switch (tree_.kind(id)) {
+    case NodeKind::kString:
+      return tree_.text(id).size();
+    case NodeKind::kBigInteger:
+      return tree_.text(id).size() * 5 / 2 + 1;
+    default:
+      return 0;
+  }
+}
+
+// Looks at sizes first: one long value may be shared by many leaves. What does not count towards
+// the metadata, as it is no text, takes steps.
 Status Walk::add_metadata(NodeId id) {
-  std::size_t least = path_.size();
-  if (tree_.kind(id) == NodeKind::kString) least += tree_.text(id).size();
-  if (tree_.kind(id) == NodeKind::kBigInteger) least += 2 * tree_.text(id).size();  // in decimal
   const std::size_t room = kMaxMetadataSize - metadata_size_;
-  const bool possible = path_.size() <= kMaxNameSize && least <= room && base::is_utf8(path_) &&
-                        path_.find('\0') == std::string::npos;
+  const std::size_t size = text_size(id);
+  const bool possible =
+      path_.size() <= kMaxNameSize && path_.size() + size <= room && path_is_text_;
+  if (possible) steps_ += size / kBytesPerStep;
   auto entry = possible ? to_metadata(tree_, id) : std::nullopt;
   if (!entry || path_.size() + entry->value.size() > room) {
-    drop_as(kind_name(tree_, id));
+    drop_leaf(id);
     return {};
   }
   metadata_size_ += path_.size() + entry->value.size();
@@ -274,24 +309,30 @@ Status Walk::drop(NodeId id, bool inside) {
                     "state_dict",
                     subject, kind_name(tree_, id)));
   }
-  drop_as(kind_name(tree_, id));
+  drop_leaf(id);
   return {};
 }
 
+// True if what is dropped next is listed; else it is only counted. Texts are made for what is
+// listed alone: leaves may be shared without end.
+bool Walk::lists_one_more() {
+  if (out_.dropped_leaves.size() < kMaxListed && listed_size_ < kMaxListedSize) return true;
+  ++unlisted_;
+  return false;
+}
+
 void Walk::drop_as(std::string_view kind) {
-  if (out_.dropped_leaves.size() < kMaxListed) {
-    list_dropped(fmt::format("{}: {}", escape_name(path_), kind));
-  } else {
-    ++unlisted_;
-  }
+  if (lists_one_more()) list_dropped(fmt::format("{}: {}", escape_name(path_), kind));
+}
+
+void Walk::drop_leaf(NodeId id) {
+  if (lists_one_more())
+    list_dropped(fmt::format("{}: {}", escape_name(path_), kind_name(tree_, id)));
 }
 
 void Walk::list_dropped(std::string line) {
-  if (out_.dropped_leaves.size() == kMaxListed) {
-    ++unlisted_;
-    return;
-  }
   meter_.add(sizeof(std::string) + line.size());
+  listed_size_ += line.size();
   out_.dropped_leaves.push_back(std::move(line));
 }
 
@@ -308,8 +349,9 @@ Status Walk::check_names() const {
   return bad(fmt::format("two tensors are called '{}'", escape_name(name_of(*twice))));
 }
 
+// Compares names before it escapes them: few may be named millions of times.
 void Walk::warn_of_unknown_globals() {
-  std::unordered_set<std::string> seen;
+  std::set<std::pair<std::string_view, std::string_view>> seen;
   std::size_t left_out = 0;
   for (const PickleGlobal& global : tree_.globals()) {
     if (global.info.role != GlobalRole::kUnknown) continue;
@@ -317,9 +359,10 @@ void Walk::warn_of_unknown_globals() {
       ++left_out;
       continue;
     }
-    std::string text = global.text();
-    if (!seen.insert(text).second) continue;
-    out_.warnings.push_back(fmt::format("values of {} are not known and were left out", text));
+    if (!seen.emplace(global.module, global.name).second) continue;
+    std::string line = fmt::format("values of {} are not known and were left out", global.text());
+    if (std::ranges::find(out_.warnings, line) == out_.warnings.end())
+      out_.warnings.push_back(std::move(line));
   }
   if (left_out != 0)
     out_.warnings.push_back(fmt::format("{} more references to unknown values", left_out));

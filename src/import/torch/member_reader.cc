@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
+#include <iterator>
 
 #include "base/checked_math.h"
 #include "wpack/text.h"
@@ -26,12 +26,11 @@ std::uint32_t extend_crc32(std::uint32_t crc, Bytes bytes) {
   return libdeflate_crc32(crc, bytes.data(), bytes.size());
 }
 
-struct FreeDecompressor {
-  void operator()(libdeflate_decompressor* it) const noexcept { libdeflate_free_decompressor(it); }
-};
-using Decompressor = std::unique_ptr<libdeflate_decompressor, FreeDecompressor>;
-
 }  // namespace
+
+void MemberReader::FreeDecompressor::operator()(libdeflate_decompressor* it) const noexcept {
+  libdeflate_free_decompressor(it);
+}
 
 MemberReader::MemberReader(const os::File& file, const ZipArchive& archive,
                            const os::FileIdentity& identity, std::uint64_t inflate_budget)
@@ -60,7 +59,7 @@ Status MemberReader::check_budget() const {
   for (const ZipMember& member : archive_.members()) {
     WPACK_TRY(check_budget(member));
     if (!member.deflated) continue;
-    total = base::checked_add(total, member.size).value_or(kUnlimited);
+    total = base::checked_add(total, member.size + member.stored_size).value_or(kUnlimited);
     if (total <= inflate_work_limit_) continue;
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: zip archive: its deflated members, up to '{}', inflate to more "
@@ -133,9 +132,9 @@ Status MemberReader::extend_checksum(std::size_t index, std::uint64_t offset, By
 }
 
 Result<Bytes> MemberReader::inflated(std::size_t index) {
-  const auto found = std::ranges::find(inflated_, index, &Inflated::member);
-  if (found != inflated_.end()) {
-    std::rotate(found, found + 1, inflated_.end());
+  const auto found = places_.find(index);
+  if (found != places_.end()) {
+    inflated_.splice(inflated_.end(), inflated_, found->second);
     return Bytes(inflated_.back().bytes);
   }
   const ZipMember& member = archive_.members()[index];
@@ -143,35 +142,44 @@ Result<Bytes> MemberReader::inflated(std::size_t index) {
   make_room(member.size + member.stored_size);
   Inflated entry{index, std::vector<std::byte>(static_cast<std::size_t>(member.size))};
   WPACK_TRY(inflate(member, entry.bytes));
-  inflated_size_ += member.size;
+  inflated_size_ += kept_size(entry);
   inflated_.push_back(std::move(entry));
+  places_.emplace(index, std::prev(inflated_.end()));
   return Bytes(inflated_.back().bytes);
+}
+
+// Small members take more in the lists than for their bytes.
+std::uint64_t MemberReader::kept_size(const Inflated& entry) {
+  constexpr std::uint64_t kOverhead = 160;  // of the allocations, and of the rows that find it
+  return kOverhead + entry.bytes.size();
 }
 
 void MemberReader::make_room(std::uint64_t needed) {
   while (!inflated_.empty() && inflated_size_ + needed > inflate_budget_) {
-    inflated_size_ -= inflated_.front().bytes.size();
-    inflated_.erase(inflated_.begin());
+    inflated_size_ -= kept_size(inflated_.front());
+    places_.erase(inflated_.front().member);
+    inflated_.pop_front();
   }
 }
 
 Status MemberReader::inflate(const ZipMember& member, MutableBytes out) {
-  if (inflate_work_ > inflate_work_limit_ - std::min(inflate_work_limit_, member.size)) {
+  const std::uint64_t work = member.size + member.stored_size;  // no overflow: both fit the budget
+  if (inflate_work_ > inflate_work_limit_ - std::min(inflate_work_limit_, work)) {
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: zip archive: deflated members are read in an order that inflates "
                              "them again and again",
                              file_.label()));
   }
-  inflate_work_ += member.size;
+  inflate_work_ += work;
   std::vector<std::byte> stored(static_cast<std::size_t>(member.stored_size));
   WPACK_TRY(file_.read_exact(member.data_begin, stored));
-  const Decompressor decompressor(libdeflate_alloc_decompressor());
-  if (decompressor == nullptr)
+  if (decompressor_ == nullptr) decompressor_.reset(libdeflate_alloc_decompressor());
+  if (decompressor_ == nullptr)
     return Error(ErrorCode::kLimit, fmt::format("{}: no memory to inflate", file_.label()));
   std::size_t read_size = 0;
   std::size_t size = 0;
   const auto result = libdeflate_deflate_decompress_ex(
-      decompressor.get(), stored.data(), stored.size(), out.data(), out.size(), &read_size, &size);
+      decompressor_.get(), stored.data(), stored.size(), out.data(), out.size(), &read_size, &size);
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE ||
       (result == LIBDEFLATE_SUCCESS && (size != out.size() || read_size != stored.size())))
     return fault(member, fmt::format("it does not inflate to the {} bytes it should", out.size()));
@@ -221,7 +229,7 @@ Status MemberReader::finish() {
     if (!members[index].deflated) {
       WPACK_TRY(finish_stored(index, buffer));
     } else if (progress_[index].checked < members[index].size || members[index].size == 0) {
-      WPACK_TRY(inflated(index));
+      WPACK_TRY(read_whole(members[index]));  // nobody reads it again: it is not kept
     }
   }
   return check_unchanged();

@@ -2,13 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "import/torch/zip_archive.h"
 #include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/types.h"
+
+struct libdeflate_decompressor;
 
 namespace wpack::import {
 
@@ -29,8 +34,9 @@ class MemberReader {
   // True if the archive was written without checksums: every member's CRC-32 is 0.
   [[nodiscard]] bool unchecked() const noexcept { return unchecked_; }
 
-  // Checks that every deflated member fits into the budget, and that all of them together inflate
-  // to at most 128 budgets and 16 times what they are stored as. Errors: kLimit.
+  // Checks that every deflated member fits into the budget, and that all of them together, as they
+  // are stored and inflated, take at most 128 budgets and 16 times what they are stored as. Errors:
+  // kLimit.
   [[nodiscard]] Status check_budget() const;
 
   // Fills `out` from `offset` of `member` (one of the archive's); the range lies inside it.
@@ -49,6 +55,10 @@ class MemberReader {
     std::size_t member = 0;
     std::vector<std::byte> bytes;
   };
+  struct FreeDecompressor {
+    void operator()(libdeflate_decompressor* it) const noexcept;
+  };
+  using Decompressor = std::unique_ptr<libdeflate_decompressor, FreeDecompressor>;
   // How far from the front a member's bytes have gone into its CRC-32.
   struct Progress {
     std::uint64_t checked = 0;
@@ -64,16 +74,19 @@ class MemberReader {
   [[nodiscard]] Result<Bytes> inflated(std::size_t index);
   [[nodiscard]] Status inflate(const ZipMember& member, MutableBytes out);
   void make_room(std::uint64_t needed);
+  [[nodiscard]] static std::uint64_t kept_size(const Inflated& entry);
 
   const os::File& file_;
   const ZipArchive& archive_;
   os::FileIdentity identity_;
   std::uint64_t inflate_budget_;
   bool unchecked_ = false;
-  std::vector<Progress> progress_;   // by position in archive_.members()
-  std::vector<Inflated> inflated_;   // least recently used first
-  std::uint64_t inflated_size_ = 0;  // bytes of all of inflated_
-  std::uint64_t inflate_work_ = 0;   // bytes inflated so far
+  std::vector<Progress> progress_;  // by position in archive_.members()
+  std::list<Inflated> inflated_;    // least recently used first
+  std::unordered_map<std::size_t, std::list<Inflated>::iterator> places_;  // by member
+  std::uint64_t inflated_size_ = 0;  // bytes that inflated_ takes
+  Decompressor decompressor_;        // made when first needed
+  std::uint64_t inflate_work_ = 0;   // bytes inflated, and read for it, so far
   std::uint64_t inflate_work_limit_ = 0;
 };
 

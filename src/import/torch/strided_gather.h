@@ -23,8 +23,9 @@ struct StridedView {
   std::uint64_t element_size = 1;  // bytes; 1, 2, 4, 8 or 16
 };
 
-// Reads each stretch of the storage that a piece needs once, through a window of at most 1 MiB, and
-// scatters it. Thread safety: one thread at a time.
+// Reads what a piece needs of the storage through a window of at most 1 MiB, and scatters it. What
+// lies between is read too where that is cheaper than another call. Thread safety: one thread at a
+// time.
 class StridedGather {
  public:
   // Fills `out` with the elements from `first` on, in row-major order; `out` is a whole number of
@@ -32,17 +33,12 @@ class StridedGather {
   [[nodiscard]] Status read(const StridedView& view, std::uint64_t first, MutableBytes out,
                             const ReadStorage& read);
 
+  // Returns what read() takes for `count` elements from `first` on, as a number of bytes that are
+  // read one behind the other in the same time, about; at most 2^64 - 1.
+  [[nodiscard]] static std::uint64_t cost(const StridedView& view, std::uint64_t first,
+                                          std::uint64_t count);
+
  private:
-  struct Axis {
-    std::uint64_t count = 1;
-    std::uint64_t source = 0;  // stride in the storage, bytes
-    std::uint64_t target = 0;  // stride in the output, bytes
-  };
-  using Axes = std::vector<Axis>;
-
-  [[nodiscard]] Status read_box(Axes axes, std::uint64_t offset, std::uint64_t element_size,
-                                MutableBytes out, const ReadStorage& read);
-
   std::vector<std::byte> window_;
 };
 

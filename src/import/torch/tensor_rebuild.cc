@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "import/torch/view_limit.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -17,7 +18,6 @@ constexpr std::size_t kMaxRank = 32;  // of a container
 constexpr std::size_t kMaxMetadataItems = 32;
 constexpr std::size_t kMaxKeySize = 1024;  // bytes
 constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
-constexpr std::uint64_t kMinGatheredLimit = std::uint64_t{1} << 30;
 constexpr int kMaxWrappers = 16;  // a parameter of a typed tensor of ...
 
 Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
@@ -69,10 +69,10 @@ std::optional<std::uint64_t> span_of(Shape shape, std::span<const std::uint64_t>
 
 TensorRebuilder::TensorRebuilder(const PickleTree& tree, const ZipArchive& archive,
                                  std::uint64_t max_expansion)
-    : tree_(tree), archive_(archive), max_expansion_(max_expansion) {
-  for (const ZipMember& member : archive.members())
-    payload_size_ = base::checked_add(payload_size_, member.size).value_or(kUnlimited);
-}
+    : tree_(tree),
+      archive_(archive),
+      max_expansion_(max_expansion),
+      gathered_limit_(unfolded_limit(archive, max_expansion)) {}
 
 bool TensorRebuilder::is_tensor(NodeId id) const {
   if (tree_.kind(id) == NodeKind::kPersistent) return true;
@@ -293,20 +293,17 @@ Status TensorRebuilder::place(const Storage& storage, std::uint64_t offset,
 
 // Many views together are held to the whole archive, lest a small file unfold into a huge one.
 Status TensorRebuilder::check_expansion(const Storage& storage, const TensorView& view) {
-  const auto limit = [this](std::uint64_t size) {
-    return base::checked_mul(size, max_expansion_).value_or(kUnlimited);
-  };
-  if (view.nbytes > limit(storage.size)) {
+  if (view.nbytes > base::checked_mul(storage.size, max_expansion_).value_or(kUnlimited)) {
     return Error(ErrorCode::kLimit,
                  fmt::format("its {} bytes are more than {} times the {} bytes of its storage",
                              view.nbytes, max_expansion_, storage.size));
   }
   gathered_size_ = base::checked_add(gathered_size_, view.nbytes).value_or(kUnlimited);
-  if (gathered_size_ > kMinGatheredLimit && gathered_size_ > limit(payload_size_)) {
+  if (gathered_size_ > gathered_limit_) {
     return Error(ErrorCode::kLimit,
                  fmt::format("the strided views up to here take {} bytes, more than {} times the "
                              "{} bytes of the archive",
-                             gathered_size_, max_expansion_, payload_size_));
+                             gathered_size_, max_expansion_, archive_.stored_size()));
   }
   return {};
 }

@@ -68,7 +68,7 @@ class TensorRebuilder {
   const PickleTree& tree_;
   const ZipArchive& archive_;
   std::uint64_t max_expansion_;
-  std::uint64_t payload_size_ = 0;   // bytes of all members of the archive
+  std::uint64_t gathered_limit_;     // bytes that strided views may take together
   std::uint64_t gathered_size_ = 0;  // bytes of all strided views so far
 };
 

@@ -244,8 +244,20 @@ constexpr auto kStorageClasses = std::to_array<StorageClass>({
     {"_Untyped", DType::kU8},
 });
 
+constexpr std::size_t kMaxComponents = 16;  // of a name, behind its first
+
 bool contains(auto& list, string_view value) {
   return std::ranges::find(list, value) != list.end();
+}
+
+// A file may refer to millions of names, each of many components.
+bool is_dangerous_module(string_view component) {
+  static constexpr auto kSorted = [] {
+    auto modules = kDangerousModules;
+    std::sort(modules.begin(), modules.end());
+    return modules;
+  }();
+  return std::binary_search(kSorted.begin(), kSorted.end(), component);
 }
 
 // True if `path` is `module` or something inside it.
@@ -254,13 +266,15 @@ bool lies_in(string_view path, string_view module) {
 }
 
 // Protocol 4 lets `name` walk through attributes ("OrderedDict.__init__.__globals__"), and a module
-// that imports a dangerous one has it as an attribute.
+// that imports a dangerous one has it as an attribute. Classes are not nested so deep that a name
+// of more components than are looked at is one.
 bool has_dangerous_component(string_view name) {
-  while (name.find('.') != string_view::npos) {
+  for (std::size_t i = 0; name.find('.') != string_view::npos; ++i) {
+    if (i == kMaxComponents) return true;
     const string_view head = name.substr(0, name.find('.'));
-    if (head.starts_with("__") || contains(kDangerousModules, head)) return true;
+    if (head.starts_with("__") || is_dangerous_module(head)) return true;
     name.remove_prefix(head.size() + 1);
-    if (name.starts_with("__") || contains(kDangerousModules, name)) return true;
+    if (name.starts_with("__") || is_dangerous_module(name)) return true;
   }
   return false;
 }

@@ -8,9 +8,11 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string>
 
+#include "base/checked_math.h"
 #include "import/memory_meter.h"
 #include "import/torch/checkpoint_tree.h"
 #include "import/torch/foreign_archive.h"
@@ -18,17 +20,23 @@
 #include "import/torch/pickle_machine.h"
 #include "import/torch/strided_gather.h"
 #include "import/torch/tensor_rebuild.h"
+#include "import/torch/view_limit.h"
 #include "import/torch/zip_archive.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
 namespace {
 
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxPickleSize = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxSmallRecord = 64;  // bytes of `version` and `byteorder`
 constexpr int kMinVersion = 1;
 constexpr int kMaxVersion = 10;
 constexpr std::uint64_t kGatherBlock = std::uint64_t{16} << 20;
+// What gathering may cost (see StridedGather::cost()): a few seconds, and as much again as is
+// honest for large files. A transposed matrix of r rows costs r / 4096 times its size.
+constexpr std::uint64_t kMinGatherCost = std::uint64_t{16} << 30;
+constexpr std::uint64_t kMaxGatherCostPerByte = 64;
 
 std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -98,6 +106,7 @@ class TorchSource final : public FileSource {
   void describe(Checkpoint checkpoint);
   void add_tensor(NamedTensor tensor);
   void describe_file(Bytes pickle);
+  [[nodiscard]] Status check_gathering() const;
   [[nodiscard]] Status check_packing(MemoryMeter meter) const;
 
   [[nodiscard]] Status read_swapped(const Plan& plan, std::uint64_t offset, MutableBytes out);
@@ -105,6 +114,13 @@ class TorchSource final : public FileSource {
   [[nodiscard]] Status fill_block(std::size_t index, std::uint64_t begin);
   [[nodiscard]] const ZipMember& member_of(const Plan& plan) const {
     return archive_.members()[plan.member];
+  }
+  // Of a gathered tensor.
+  [[nodiscard]] static StridedView view_of(const Plan& plan) {
+    return {.shape = plan.shape,
+            .strides = plan.strides,
+            .byte_offset = plan.byte_offset,
+            .element_size = plan.element_size};
   }
 
   ZipArchive archive_;
@@ -138,7 +154,35 @@ Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
   if (!checkpoint) return std::move(checkpoint).error().in(file_.label());
   describe(*std::move(checkpoint));
   describe_file(pickle);
+  auto views = check_views(description_.tensors, archive_, options.max_expansion);
+  if (!views) return std::move(views).error().in(file_.label());
+  WPACK_TRY(check_gathering());
   return check_packing(before);
+}
+
+// Strides can be such that each element takes a reading of its own.
+Status TorchSource::check_gathering() const {
+  const std::uint64_t limit =
+      base::checked_mul(archive_.stored_size(), kMaxGatherCostPerByte).value_or(kUnlimited);
+  std::uint64_t left = std::max(kMinGatherCost, limit);
+  for (std::size_t i = 0; i < plans_.size(); ++i) {
+    const Plan& plan = plans_[i];
+    if (plan.strides.empty()) continue;
+    for (std::uint64_t begin = 0; begin < plan.nbytes; begin += kGatherBlock) {
+      const std::uint64_t size = std::min(kGatherBlock, plan.nbytes - begin);
+      const std::uint64_t cost =
+          StridedGather::cost(view_of(plan), begin / plan.element_size, size / plan.element_size);
+      if (cost > left) {
+        return Error(ErrorCode::kLimit,
+                     fmt::format("{}: tensor '{}': its strides, and those of the tensors before "
+                                 "it, scatter their elements so much that reading them takes too "
+                                 "long",
+                                 file_.label(), escape_name(description_.tensors[i].name)));
+      }
+      left -= cost;
+    }
+  }
+  return {};
 }
 
 Status TorchSource::check_packing(MemoryMeter meter) const {
@@ -292,11 +336,7 @@ Status TorchSource::fill_block(std::size_t index, std::uint64_t begin) {
   std::vector<std::byte> block = std::move(block_);
   block_.clear();
   block.resize(static_cast<std::size_t>(std::min(kGatherBlock, plan.nbytes - begin)));
-  const StridedView view{.shape = plan.shape,
-                         .strides = plan.strides,
-                         .byte_offset = plan.byte_offset,
-                         .element_size = plan.element_size};
-  WPACK_TRY(gather_.read(view, begin / plan.element_size, block,
+  WPACK_TRY(gather_.read(view_of(plan), begin / plan.element_size, block,
                          [&](std::uint64_t offset, MutableBytes out) {
                            return reader_.read(member_of(plan), offset, out);
                          }));

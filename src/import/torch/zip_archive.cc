@@ -152,6 +152,13 @@ Status ZipArchive::index_names(const os::File& file) {
   return {};
 }
 
+// No overflow: members lie in the file, one behind the other.
+std::uint64_t ZipArchive::stored_size() const noexcept {
+  std::uint64_t sum = 0;
+  for (const ZipMember& member : members_) sum += member.stored_size;
+  return sum;
+}
+
 const ZipMember* ZipArchive::find(std::string_view name) const noexcept {
   const auto name_of = [this](std::uint32_t position) { return members_[position].name; };
   const auto found = std::ranges::lower_bound(by_name_, name, {}, name_of);

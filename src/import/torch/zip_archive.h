@@ -47,6 +47,8 @@ class ZipArchive {
   [[nodiscard]] bool has_top_folder() const noexcept { return has_top_folder_; }
   // All members but directories, in the order of their place in the file.
   [[nodiscard]] std::span<const ZipMember> members() const noexcept { return members_; }
+  // Returns how many bytes all members take in the file.
+  [[nodiscard]] std::uint64_t stored_size() const noexcept;
   // Returns the member called `name` (below the top folder), or nullptr.
   [[nodiscard]] const ZipMember* find(std::string_view name) const noexcept;
   // The bytes of the central directory.

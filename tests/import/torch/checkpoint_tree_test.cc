@@ -1,6 +1,7 @@
 // How the tree of a checkpoint becomes flat names, metadata and dropped leaves.
 #include "import/torch/checkpoint_tree.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -193,6 +194,33 @@ TEST(CheckpointTreeTest, ReturnsAtMost64KiBOfMetadata) {
   EXPECT_EQ(source->description().dropped_leaves.back(), "huge: str");
 }
 
+// 2^8191 - 1, of 2466 digits.
+std::string big_integer() {
+  return "\x8B" + std::string("\0\4\0\0", 4) + std::string(1023, '\xFF') + "\x7F";
+}
+
+TEST(CheckpointTreeTest, ListsBigIntegersAsDroppedUnlessAllTheirDigitsSurelyFit) {
+  constexpr std::size_t kSurely = 1024 * 5 / 2 + 1 + 1;  // digits, a sign and the key
+  for (const bool fits : {false, true}) {
+    Tree tree;
+    tree.weight("w").key("t").string(std::string(65'536 - 1 - kSurely + (fits ? 0 : 1), 't'));
+    tree.set_item().key("i").raw(big_integer()).set_item();
+    ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+    EXPECT_EQ(source->description().metadata.size(), fits ? 2U : 1U);
+    EXPECT_EQ(source->description().dropped_leaves.size(), fits ? 0U : 1U);
+  }
+}
+
+TEST(CheckpointTreeTest, RejectsTextThatIsNoUtf8SharedByManyLeaves) {
+  Tree tree;
+  tree.weight("w").raw(
+      PickleBuilder().string(std::string(60'000, 's') + "\xFF").unfinished().substr(2));
+  tree.put(9).raw("0").key("l").empty_list().mark();
+  for (int i = 0; i < 2000; ++i) tree.get(9);
+  EXPECT_THAT(open_tree(tree.appends().close()),
+              Fails(ErrorCode::kLimit, "flattening them would not end"));
+}
+
 TEST(CheckpointTreeTest, SurvivesMillionsOfSharedValues) {
   // Two bytes in the pickle for each use of a long key, integer or string.
   constexpr int kUses = 300'000;
@@ -214,6 +242,19 @@ TEST(CheckpointTreeTest, SurvivesMillionsOfSharedValues) {
               "... and " + std::to_string(kUses - 100'000 - description.metadata.size()) +
                   " more, not listed");
   }
+}
+
+TEST(CheckpointTreeTest, ListsAtMost8MebibytesOfDroppedLeaves) {
+  Tree tree;
+  tree.weight("w").key(std::string(1000, '\x01') + "\xFF").empty_list().mark();
+  for (int i = 0; i < 50'000; ++i) tree.none();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree.appends().close()));
+  const std::vector<std::string>& lines = source->description().dropped_leaves;
+  std::size_t size = 0;
+  for (const std::string& line : lines) size += line.size();
+  EXPECT_GT(size, std::size_t{8} << 20);
+  EXPECT_LT(size, (std::size_t{8} << 20) + 4096);
+  EXPECT_EQ(lines.back(), fmt::format("... and {} more, not listed", 50'000 - (lines.size() - 1)));
 }
 
 TEST(CheckpointTreeTest, RejectsOneLongKeySharedByMillionsOfItems) {
@@ -266,6 +307,19 @@ TEST(CheckpointTreeTest, WarnsOfAFewUnknownGlobalsOnly) {
   ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
   EXPECT_EQ(source->description().warnings.size(), 65U);
   EXPECT_EQ(source->description().warnings.back(), "36 more references to unknown values");
+}
+
+TEST(CheckpointTreeTest, WarnsOnceOfOneUnknownGlobalHoweverItIsSplit) {
+  Tree tree;
+  tree.weight("w").key("l").empty_list();
+  for (int i = 0; i < 100; ++i) {
+    tree.stack_global("m", "C.D").append();
+    tree.stack_global("m.C", "D").append();
+  }
+  tree.set_item();
+  ASSERT_OK_AND_ASSIGN(const auto source, open_tree(tree));
+  EXPECT_THAT(source->description().warnings,
+              ElementsAre("values of m.C.D are not known and were left out"));
 }
 
 }  // namespace

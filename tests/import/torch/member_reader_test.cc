@@ -216,6 +216,46 @@ TEST(MemberReaderTest, KeepsInflatedMembersThatFitTogether) {
   for (int i = 0; i < 10'000; ++i) ASSERT_THAT(opened.read(i % 2 == 0 ? "x" : "y", 7, 1), IsOk());
 }
 
+TEST(MemberReaderTest, CountsWhatKeepingASmallMemberTakes) {
+  // Of a thousand members of one byte that are read in turns, the budget keeps about fifty.
+  ZipBuilder zip;
+  for (int i = 0; i < 1000; ++i) zip.add("m/" + std::to_string(i), "x").deflate = true;
+  Opened opened(zip, 8000);
+  Status status;
+  int reads = 0;
+  while (status && reads < 1'000'000) {
+    const auto read = opened.read(std::to_string(reads % 1000), 0, 1);
+    if (!read) status = read.error();
+    ++reads;
+  }
+  EXPECT_THAT(status, Fails(ErrorCode::kLimit, "again and again"));
+}
+
+TEST(MemberReaderTest, CountsTheBytesThatInflateToNothing) {
+  // Two members of one byte, each behind empty blocks, that do not fit the budget together.
+  ZipBuilder zip;
+  std::string blocks;
+  for (int i = 0; i < 800; ++i) blocks += std::string("\0\0\0\xFF\xFF", 5);
+  for (const char* name : {"m/x", "m/y"}) {
+    ZipEntry& entry = zip.add(name, blocks + testing::deflated(std::string(100, 'x')));
+    entry.method = 8;
+    entry.local_method = 8;
+    entry.descriptor = true;
+    entry.size = 100;
+    entry.crc = 0;
+  }
+  Opened opened(zip, 4200);
+  Status status;
+  int reads = 0;
+  while (status && reads < 10'000) {
+    const auto read = opened.read(reads % 2 == 0 ? "x" : "y", 7, 1);
+    if (!read) status = read.error();
+    ++reads;
+  }
+  EXPECT_THAT(status, Fails(ErrorCode::kLimit, "again and again"));
+  EXPECT_LT(reads, 200);
+}
+
 TEST(MemberReaderTest, RejectsAFileThatChanged) {
   Opened opened(one_member(false));
   EXPECT_THAT(opened.read("x", 0, 5000), IsOk());

@@ -139,6 +139,29 @@ TEST(StridedGatherTest, LeavesLargeGapsUnread) {
   EXPECT_EQ(counting.read_bytes, out.size());
 }
 
+TEST(StridedGatherTest, ReadsManySmallStepsOfMoreThanAPageAtOnce) {
+  const View view{{8, 8, 8, 8}, {4203, 4202, 4201, 4200}, 0, 1};
+  const auto storage = make_storage(view);
+  CountingStorage counting{storage};
+  std::vector<std::byte> out(view.count());
+  StridedGather gather;
+  ASSERT_THAT(gather.read(view.get(), 0, out, counting.reader()), IsOk());
+  EXPECT_EQ(out, expected(view, storage));
+  EXPECT_EQ(counting.reads, 1U);
+}
+
+TEST(StridedGatherTest, ReturnsWhatReadingCosts) {
+  for (const View& view : kViews) {
+    const auto storage = make_storage(view);
+    CountingStorage counting{storage};
+    std::vector<std::byte> out(view.count() * view.element);
+    StridedGather gather;
+    ASSERT_THAT(gather.read(view.get(), 0, out, counting.reader()), IsOk());
+    EXPECT_EQ(StridedGather::cost(view.get(), 0, view.count()),
+              counting.reads * 4096 + counting.read_bytes);
+  }
+}
+
 TEST(StridedGatherTest, ReturnsTheErrorOfTheStorage) {
   const View view{{6, 4}, {1, 6}};
   std::vector<std::byte> out(view.count() * view.element);

@@ -279,6 +279,62 @@ TEST(TensorRebuildTest, RejectsManyExpandedViewsTogether) {
   EXPECT_THAT(open_pickle(pickle(18), {storage}), Fails(ErrorCode::kLimit, "bytes of the archive"));
 }
 
+// Tensors of `size` bytes, each `step` bytes behind the one before.
+std::string overlapping(int count, std::int64_t storage, std::int64_t size, std::int64_t step) {
+  PickleBuilder builder;
+  builder.empty_dict();
+  for (int i = 0; i < count; ++i) {
+    builder.key("x" + std::to_string(i));
+    builder.tensor("0", storage, {size}, {1}, i * step, "ByteStorage").close();
+  }
+  return builder.stop();
+}
+
+TEST(TensorRebuildTest, RejectsManyViewsThatOverlap) {
+  // 64 times the archive is 1 GiB and little more.
+  constexpr std::int64_t kSize = std::int64_t{16} << 20;
+  const std::string storage(kSize, 's');
+  EXPECT_THAT(open_pickle(overlapping(64, kSize, kSize - 8000, 100), {storage}), testing::IsOk());
+  EXPECT_THAT(open_pickle(overlapping(70, kSize, kSize - 8000, 100), {storage}),
+              Fails(ErrorCode::kLimit, "other views that overlap"));
+}
+
+TEST(TensorRebuildTest, ReadsAnyNumberOfTiesAndSlices) {
+  constexpr std::int64_t kSize = std::int64_t{16} << 20;
+  const std::string storage(kSize, 's');
+  EXPECT_THAT(open_pickle(overlapping(200, kSize, kSize, 0), {storage}), testing::IsOk());
+  PickleBuilder builder;
+  builder.empty_dict();
+  for (std::int64_t i = 0; i < 200; ++i) {
+    builder.key("x" + std::to_string(i));
+    builder.tensor("0", kSize, {kSize - 32 * i}, {1}, 16 * i, "ByteStorage").close();
+  }
+  EXPECT_THAT(open_pickle(builder.stop(), {storage}), testing::IsOk());
+}
+
+TEST(TensorRebuildTest, RejectsStridesThatScatterElementsWithoutEnd) {
+  // Single bytes more than a page apart, over more than a window.
+  const std::string storage(std::size_t{4} << 20, 's');
+  const auto pickle = [&](std::int64_t side) {
+    return holding([&](auto& b) {
+      b.tensor("0", std::ssize(storage), {side, side, side, side}, {8212, 8211, 8210, 8209}, 0,
+               "ByteStorage");
+    });
+  };
+  EXPECT_THAT(open_pickle(pickle(45), {storage}), testing::IsOk());
+  EXPECT_THAT(open_pickle(pickle(100), {storage}),
+              Fails(ErrorCode::kLimit, "tensor 'x': its strides"));
+}
+
+TEST(TensorRebuildTest, ReadsATransposedMatrixOfAnyShape) {
+  // As a large vocabulary has it.
+  const std::string storage(std::size_t{250'000} * 64, 's');
+  const std::string pickle = holding([&](auto& b) {
+    b.tensor("0", std::ssize(storage), {64, 250'000}, {1, 64}, 0, "ByteStorage");
+  });
+  EXPECT_THAT(open_pickle(pickle, {storage}), testing::IsOk());
+}
+
 TEST(TensorRebuildTest, ReadsExpandedViewsUpToTheLimit) {
   const std::string pickle = holding([](auto& b) { b.tensor("0", 2, {65, 2}, {0, 1}); });
   SourceOptions options;

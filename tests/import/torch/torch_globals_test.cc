@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 
 namespace wpack::import {
@@ -51,6 +52,13 @@ TEST(TorchGlobalsTest, RejectsNamesThatRunCode) {
   };
   for (const auto& [module, name] : names)
     EXPECT_EQ(classify_global(module, name).role, GlobalRole::kDangerous) << module << "." << name;
+}
+
+TEST(TorchGlobalsTest, RejectsNamesOfMoreThan17Components) {
+  std::string name = "Outer";
+  for (int i = 0; i < 16; ++i) name += ".Inner";
+  EXPECT_EQ(classify_global("m", name).role, GlobalRole::kUnknown);
+  EXPECT_EQ(classify_global("m", name + ".Inner").role, GlobalRole::kDangerous);
 }
 
 TEST(TorchGlobalsTest, ReturnsUnknownForHarmlessStrangers) {
