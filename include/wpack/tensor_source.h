@@ -131,8 +131,8 @@ struct SourceOptions {
   // of its storage; beyond it, the source is refused (kLimit).
   std::uint64_t max_expansion = 64;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit. Inflating
-  // more than 128 times this, beside 16 times what is stored, is refused too (kLimit): it would
-  // take long.
+  // more than 128 times this, beside 16 times what is stored, in all files of a folder together, is
+  // refused too (kLimit): it would take long.
   std::uint64_t inflate_budget = std::uint64_t{32} << 20;
   // Memory that metadata may take, in bytes, while the source is opened and while it is packed:
   // names, shapes and what becomes of them; beyond it, kLimit. The default holds about 200,000

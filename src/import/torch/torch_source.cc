@@ -59,10 +59,11 @@ void swap_bytes(MutableBytes bytes, std::size_t unit) {
 class TorchSource final : public FileSource {
  public:
   TorchSource(os::File file, ZipArchive archive, const os::FileIdentity& identity,
-              const SourceOptions& options)
+              const SourceOptions& options, std::shared_ptr<InflateWork> work)
       : FileSource(std::move(file), identity),
         archive_(std::move(archive)),
-        reader_(file_, archive_, identity, options.inflate_budget) {}
+        work_(std::move(work)),
+        reader_(file_, archive_, identity, options.inflate_budget, *work_) {}
 
   // Reads everything that the description needs.
   [[nodiscard]] Status load(const SourceOptions& options, MemoryMeter& meter);
@@ -72,6 +73,11 @@ class TorchSource final : public FileSource {
   [[nodiscard]] std::uint64_t kept_bytes() const noexcept override {
     return archive_.directory().size() + archive_.members().size() * kKeptForMember +
            plans_.capacity() * sizeof(Plan);
+  }
+  void drop_caches() noexcept override {
+    reader_.drop_caches();
+    gather_ = {};
+    block_ = std::vector<std::byte>();  // = {} would keep its memory
   }
 
  private:
@@ -108,6 +114,7 @@ class TorchSource final : public FileSource {
   }
 
   ZipArchive archive_;
+  std::shared_ptr<InflateWork> work_;
   MemberReader reader_;
   std::vector<Plan> plans_;  // by position in description_.tensors
   bool big_endian_ = false;
@@ -316,12 +323,14 @@ bool looks_like_zip(Bytes front) noexcept {
 }
 
 Result<std::unique_ptr<FileSource>> open_torch_zip(os::File file, const SourceOptions& options,
-                                                   MemoryMeter meter) {
+                                                   MemoryMeter meter,
+                                                   std::shared_ptr<InflateWork> work) {
+  if (work == nullptr) work = std::make_shared<InflateWork>(options.inflate_budget);
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
   WPACK_ASSIGN(ZipArchive archive, ZipArchive::open(file, identity.size, meter));
   file.advise_sequential();
-  auto source =
-      std::make_unique<TorchSource>(std::move(file), std::move(archive), identity, options);
+  auto source = std::make_unique<TorchSource>(std::move(file), std::move(archive), identity,
+                                              options, std::move(work));
   WPACK_TRY(source->load(options, meter));
   return std::unique_ptr<FileSource>(std::move(source));
 }
