@@ -94,5 +94,15 @@ TEST_F(EffortTest, ContentsWithOneChecksumAreNotAllComparedWithEachOther) {
   judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
 }
 
+TEST_F(EffortTest, LayersWithLongNamesAreOrderedWithoutSearchingThemForEachPair) {
+  std::string header = "{";
+  for (int i = 0; i < 5'500; ++i) {
+    header += fmt::format(R"({}"{:c>4000}{:06}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+                          i == 0 ? "" : ",", "", i);
+  }
+  judge_.write("large.file", testing::safetensors_file(header + "}", 0));
+  judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
+}
+
 }  // namespace
 }  // namespace wpack::refusals
