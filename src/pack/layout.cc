@@ -276,6 +276,8 @@ Result<PackPlan> plan_pack(const SourceDescription& source, const PackOptions& o
     if (tensor.alias_of == PlannedTensor::kNotAlias)
       plan.payload_bytes += source.tensors[tensor.source_index].nbytes;
   }
+  WPACK_TRY(packing::check_overlap(packing::planned_places(source.tensors, plan.tensors),
+                                   plan.payload_bytes));
   return plan;
 }
 

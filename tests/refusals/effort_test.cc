@@ -104,5 +104,21 @@ TEST_F(EffortTest, LayersWithLongNamesAreOrderedWithoutSearchingThemForEachPair)
   judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
 }
 
+TEST_F(EffortTest, ViewsThatContainEachOtherAreNotAllHashed) {
+  constexpr std::int64_t kSize = 15 * kMebibyte;
+  PickleBuilder pickle;
+  pickle.empty_dict();
+  for (std::int64_t i = 0; i < 20'000; ++i) {
+    pickle.key(fmt::format("t{}", i))
+        .tensor("0", kSize, {kSize - i}, {1}, i, "ByteStorage")
+        .set_item();
+  }
+  testing::ZipBuilder zip = testing::checkpoint_zip(pickle.stop(), {});
+  zip.add("archive/data/0", testing::deflate_once(std::string(kSize, '\0')));
+  judge_.write("large.file", zip.build());
+  expect_not_packed(judge_, "large.file",
+                    {6, {"large.file: its tensors overlap so much", "more than the 1073741824"}});
+}
+
 }  // namespace
 }  // namespace wpack::refusals
