@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <span>
 #include <string>
 
-#include "format/checksum.h"
 #include "refusals/judge.h"
 #include "support/checkpoint_builder.h"
+#include "support/colliding_bytes.h"
 #include "support/safetensors_bytes.h"
 #include "support/sanitizer.h"
 
@@ -66,29 +65,13 @@ TEST_F(EffortTest, FilesOfAFolderMayInflateToFourGibibytesTogether) {
                         {6, {"-of-00020.bin: zip archive: its deflated members", "more than"}});
 }
 
-// A tensor of 256 bytes that has the XXH3-64 of every other `number`: the halves of the secret that
-// are mixed with bytes 0 and 64 make one factor 0 each, and so hide the other, whose sum stays.
-std::string colliding_bytes(std::uint32_t number) {
-  const auto word = [](std::uint32_t low, std::uint32_t high) {
-    return testing::length_field(low | std::uint64_t{high} << 32U);
-  };
-  std::string bytes(256, '\0');
-  bytes.replace(0, 8, word(0x396CFEB8, number));
-  bytes.replace(64, 8, word(0x2C81017C, 0x01234567 - number));
-  return bytes;
-}
-
 TEST_F(EffortTest, ContentsWithOneChecksumAreNotAllComparedWithEachOther) {
-  const std::string first = colliding_bytes(1);
-  const std::string second = colliding_bytes(2);
-  ASSERT_EQ(format::hash64(std::as_bytes(std::span(first))),
-            format::hash64(std::as_bytes(std::span(second))));
   std::string header = "{";
   std::string payload;
   for (std::uint32_t i = 0; i < 20'000; ++i) {
     header += fmt::format(R"({}"m.{}":{{"dtype":"U8","shape":[256],"data_offsets":[{},{}]}})",
                           i == 0 ? "" : ",", i, payload.size(), payload.size() + 256);
-    payload += colliding_bytes(i);
+    payload += testing::colliding_bytes(i);
   }
   judge_.write("large.file", testing::safetensors_file(header + "}", 0) + payload);
   judge_.expect_success({"pack", "@/large.file", "-o", "@/large.wpack", "-q"});
