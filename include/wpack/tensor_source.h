@@ -56,7 +56,9 @@ struct MetadataEntry {
 
 // One file that the source was read from.
 struct SourceFile {
-  std::string name;        // base name, never a path
+  // Base name, never a path: 1 to 4,096 bytes of UTF-8 without NUL. Of a file whose name is not
+  // UTF-8, every byte that is in no well-formed character is U+FFFD.
+  std::string name;
   std::uint64_t size = 0;  // bytes
   // XXH3-128 of the file's own metadata (safetensors: the header; PyTorch zip: the central
   // directory, which holds a CRC-32 of every member, and data.pkl), high and low half.

@@ -11,6 +11,7 @@
 #include <new>
 #include <string>
 
+#include "base/utf8.h"
 #include "import/memory_meter.h"
 #include "import/torch/checkpoint_tree.h"
 #include "import/torch/foreign_archive.h"
@@ -33,9 +34,6 @@ constexpr std::uint64_t kGatherBlock = std::uint64_t{16} << 20;
 std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-
-// The label is a path that is escaped already.
-std::string base_name(const std::string& label) { return label.substr(label.rfind('/') + 1); }
 
 struct FreeHashState {
   void operator()(XXH3_state_t* it) const noexcept { XXH3_freeState(it); }
@@ -238,7 +236,7 @@ void TorchSource::describe_file(Bytes pickle) {
   description_.format = "torch-zip";
   description_.order = SourceOrder::kUse;
   const XXH128_hash_t digest = digest_of(archive_.directory(), pickle);
-  description_.files.push_back({.name = base_name(file_.label()),
+  description_.files.push_back({.name = base::to_utf8(file_.name()),
                                 .size = identity_.size,
                                 .digest_high = digest.high64,
                                 .digest_low = digest.low64});
