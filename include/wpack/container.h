@@ -258,7 +258,8 @@ class WPACK_EXPORT Container {
   // Returns tensor `id` < tensor_count() (asserted).
   [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const&;
   [[nodiscard]] TensorInfo tensor_info(std::uint32_t id) const&& = delete;
-  // Returns the tensor called `name`, or nullopt. O(1).
+  // Returns the tensor called `name`, or nullopt. O(1), and O(log n) if the container's
+  // names were chosen to collide.
   [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const&;
   [[nodiscard]] std::optional<TensorInfo> find(std::string_view name) const&& = delete;
   // Returns the tensor with its bytes: a view of the mapped shard where it is stored RAW and may

@@ -68,7 +68,8 @@ struct PackPlan {
 
 // Plans the layout; a pure function of its arguments.
 // Errors: kInvalidArgument (an option is out of range, a pattern is malformed, a pattern matches
-// no tensor), kLimit (more tensors, metadata or bytes than the format holds).
+// no tensor), kLimit (more tensors, metadata or bytes than the format holds, or tensors that share
+// more bytes in part than verify() checks).
 [[nodiscard]] WPACK_EXPORT Result<PackPlan> plan_pack(const SourceDescription& source,
                                                       const PackOptions& options = {});
 

@@ -56,7 +56,9 @@ struct MetadataEntry {
 
 // One file that the source was read from.
 struct SourceFile {
-  std::string name;        // base name, never a path
+  // Base name, never a path: 1 to 4,096 bytes of UTF-8 without NUL. Of a file whose name is not
+  // UTF-8, every byte that is in no well-formed character is U+FFFD.
+  std::string name;
   std::uint64_t size = 0;  // bytes
   // XXH3-128 of the file's own metadata (safetensors: the header; PyTorch zip: the central
   // directory, which holds a CRC-32 of every member, and data.pkl), high and low half.
@@ -134,8 +136,8 @@ struct SourceOptions {
   // apart.
   std::uint64_t max_expansion = 64;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit. Inflating
-  // more than 128 times this, beside 16 times what is stored, is refused too (kLimit): it would
-  // take long.
+  // more than 128 times this, beside 16 times what is stored, in all files of a folder together, is
+  // refused too (kLimit): it would take long.
   std::uint64_t inflate_budget = std::uint64_t{32} << 20;
   // Memory that metadata may take, in bytes, while the source is opened and while it is packed:
   // names, shapes and what becomes of them; beyond it, kLimit. The default holds about 200,000

@@ -38,4 +38,16 @@ bool is_utf8(std::string_view text) noexcept {
   return simdjson::validate_utf8(text.data(), text.size());
 }
 
+std::string to_utf8(std::string_view text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto decoded = decode_utf8(text);
+    out += decoded ? text.substr(0, decoded->size) : kReplacement;
+    text.remove_prefix(decoded ? decoded->size : 1);
+  }
+  return out;
+}
+
 }  // namespace wpack::base

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace wpack::base {
@@ -22,5 +23,8 @@ struct DecodedCharacter {
 
 // True if all of `text` is well-formed UTF-8.
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
+// Returns `text` with U+FFFD in place of every byte that is in no well-formed character.
+[[nodiscard]] std::string to_utf8(std::string_view text);
 
 }  // namespace wpack::base

@@ -125,12 +125,13 @@ Shape Index::shape_of(const TensorRow& row) const noexcept {
 }
 
 std::optional<std::uint32_t> Index::find_tensor(std::string_view name) const {
-  return find_name(tensor_slots_, name,
+  return find_name(tensors_by_name_, tensor_slots_, name,
                    [this](std::uint32_t row) { return name_of(tensors_[row]); });
 }
 
 std::optional<std::uint32_t> Index::find_layer(std::string_view name) const {
-  return find_name(layer_slots_, name, [this](std::uint32_t row) { return name_of(layers_[row]); });
+  return find_name(layers_by_name_, layer_slots_, name,
+                   [this](std::uint32_t row) { return name_of(layers_[row]); });
 }
 
 }  // namespace wpack::format

@@ -30,5 +30,8 @@ inline constexpr std::uint8_t kMaxChunkLog2 = 26;
 inline constexpr std::uint8_t kMinAlignmentLog2 = 8;
 inline constexpr std::uint8_t kMaxAlignmentLog2 = 30;
 inline constexpr std::uint64_t kCodedChunkAlignment = 64;
+// Bytes that are hashed for the checksums of tensors, to bytes of payload; and always allowed.
+inline constexpr std::uint64_t kMaxOverlap = 64;
+inline constexpr std::uint64_t kMinHashed = std::uint64_t{1} << 30;
 
 }  // namespace wpack::format

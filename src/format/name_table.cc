@@ -12,6 +12,10 @@
 namespace wpack::format {
 namespace {
 
+// Names can be chosen so that all of them want the same few slots: beyond so many, which names that
+// were not hardly ever need, the list by name is faster.
+constexpr std::uint32_t kMaxProbes = 64;
+
 std::uint32_t name_hash(std::string_view name) {
   return static_cast<std::uint32_t>(hash64(std::as_bytes(std::span(name))));
 }
@@ -89,6 +93,24 @@ std::vector<std::uint32_t> hashes_of_names(std::uint32_t count, const NameOfRow&
   return hashes;
 }
 
+std::optional<std::uint32_t> search_by_name(const RowView<std::uint32_t>& by_name,
+                                            std::string_view name, const NameOfRow& name_of) {
+  std::uint32_t begin = 0;
+  std::uint32_t end = by_name.size();
+  while (begin < end) {
+    const std::uint32_t middle = begin + (end - begin) / 2;
+    const std::uint32_t row = by_name[middle];
+    const auto order = name_of(row) <=> name;
+    if (order == 0) return row;
+    if (order < 0) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 NameTableResult build_name_table(std::span<const std::string_view> names) {
@@ -147,17 +169,18 @@ Status check_name_table(std::uint32_t count, const RowView<std::uint32_t>& by_na
   return {};
 }
 
-std::optional<std::uint32_t> find_name(const RowView<NameSlotRow>& slots, std::string_view name,
+std::optional<std::uint32_t> find_name(const RowView<std::uint32_t>& by_name,
+                                       const RowView<NameSlotRow>& slots, std::string_view name,
                                        const NameOfRow& name_of) {
   if (slots.size() == 0) return std::nullopt;
   const std::uint32_t hash = name_hash(name);
   const std::uint32_t mask = slots.size() - 1;
-  for (std::uint32_t step = 0; step < slots.size(); ++step) {
+  for (std::uint32_t step = 0; step < std::min(slots.size(), kMaxProbes); ++step) {
     const NameSlotRow slot = slots[(hash + step) & mask];
     if (slot.row == kNone) return std::nullopt;
     if (slot.hash == hash && name_of(slot.row) == name) return slot.row;
   }
-  return std::nullopt;
+  return search_by_name(by_name, name, name_of);
 }
 
 }  // namespace wpack::format

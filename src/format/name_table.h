@@ -1,5 +1,5 @@
-// Finding a row by its name in O(1): an open-addressing hash table (SPEC section 5.6), beside the
-// list of rows in the order of their names that proves that every name is there once.
+// Finding a row by its name: an open-addressing hash table (SPEC section 5.6), beside the list of
+// rows in the order of their names that proves that every name is there once.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,10 @@ using NameOfRow = std::function<std::string_view(std::uint32_t)>;
                                       const RowView<NameSlotRow>& slots, const NameOfRow& name_of,
                                       std::string_view what);
 
-// Returns the row called `name`, or nullopt.
-[[nodiscard]] std::optional<std::uint32_t> find_name(const RowView<NameSlotRow>& slots,
+// Returns the row called `name`, or nullopt. O(1) for names as they come, O(log n) for names that
+// were chosen to collide. The table has passed check_name_table().
+[[nodiscard]] std::optional<std::uint32_t> find_name(const RowView<std::uint32_t>& by_name,
+                                                     const RowView<NameSlotRow>& slots,
                                                      std::string_view name,
                                                      const NameOfRow& name_of);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "import/inflate_work.h"
 #include "import/memory_meter.h"
 #include "os/file.h"
 #include "wpack/error.h"
@@ -34,6 +35,9 @@ class FileSource : public TensorSource {
   // Bytes of memory that it keeps beside the description.
   [[nodiscard]] virtual std::uint64_t kept_bytes() const noexcept = 0;
 
+  // Gives back the memory of what it read ahead or decoded. read() and finish() work as before.
+  virtual void drop_caches() noexcept {}
+
  protected:
   FileSource(os::File file, const os::FileIdentity& identity)
       : file_(std::move(file)), identity_(identity) {}
@@ -44,9 +48,10 @@ class FileSource : public TensorSource {
 };
 
 // Opens `file`, taking it over, by what its first bytes say it is. `meter` bounds the memory of its
-// metadata. Errors: kIo, kBadInput, kLimit; messages start with the file's label.
-[[nodiscard]] Result<std::unique_ptr<FileSource>> open_file_source(os::File file,
-                                                                   const SourceOptions& options,
-                                                                   MemoryMeter meter);
+// metadata; `work` bounds what the files of one source inflate, and is null if the file is the only
+// one. Errors: kIo, kBadInput, kLimit; messages start with the file's label.
+[[nodiscard]] Result<std::unique_ptr<FileSource>> open_file_source(
+    os::File file, const SourceOptions& options, MemoryMeter meter,
+    std::shared_ptr<InflateWork> work = nullptr);
 
 }  // namespace wpack::import

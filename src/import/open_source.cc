@@ -89,13 +89,14 @@ Result<import::Detection> detect(const os::File& file) {
 namespace import {
 
 Result<std::unique_ptr<FileSource>> open_file_source(os::File file, const SourceOptions& options,
-                                                     MemoryMeter meter) {
+                                                     MemoryMeter meter,
+                                                     std::shared_ptr<InflateWork> work) {
   WPACK_ASSIGN(Detection detection, detect(file));
   switch (detection.format) {
     case FileFormat::kSafetensors:
       return open_safetensors(std::move(file), meter);
     case FileFormat::kTorchZip:
-      return open_torch_zip(std::move(file), options, meter);
+      return open_torch_zip(std::move(file), options, meter, std::move(work));
     case FileFormat::kIndex:
       detection.refusal = "is the index of a sharded checkpoint, not one of its files";
       break;

@@ -5,6 +5,7 @@
 
 #include "base/checked_math.h"
 #include "base/little_endian.h"
+#include "base/utf8.h"
 #include "import/safetensors_header.h"
 #include "wpack/text.h"
 
@@ -73,8 +74,7 @@ Result<std::string> read_front(const os::File& file, std::uint64_t file_size) {
 
 SourceFile describe_file(const os::File& file, std::uint64_t size, std::string_view front) {
   const XXH128_hash_t digest = XXH3_128bits(front.data(), front.size());
-  const std::string& label = file.label();
-  return {.name = label.substr(label.rfind('/') + 1),
+  return {.name = base::to_utf8(file.name()),
           .size = size,
           .digest_high = digest.high64,
           .digest_low = digest.low64};

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <utility>
 
-#include "base/checked_math.h"
 #include "codec/codec.h"
 #include "format/index_builder.h"
+#include "format/overlap.h"
 #include "load/chunk_checker.h"
 #include "load/envelope_reader.h"
 #include "load/read_planner.h"
@@ -19,8 +19,6 @@ namespace {
 
 constexpr std::uint64_t kMaxBufferSize = std::uint64_t{256} << 10;
 constexpr std::uint64_t kProgressStep = std::uint64_t{4} << 20;
-constexpr std::uint64_t kMaxOverlap = 64;  // bytes that are hashed for tensors to bytes of payload
-constexpr std::uint64_t kMinHashed = std::uint64_t{1} << 30;  // always allowed
 
 std::uint64_t total_size(const format::Index& index) {
   std::uint64_t size = 0;
@@ -109,27 +107,19 @@ void ContainerScan::check_empty_tensors() {
 }
 
 void ContainerScan::limit_overlap() {
-  constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
-  std::uint64_t payload = 0;
+  format::OverlapCount overlap;
   for (std::uint32_t i = 0; i < rows_.extents().size(); ++i)
-    payload = base::checked_add(payload, rows_.extents()[i].raw_size).value_or(kUnlimited);
-  std::uint64_t hashed = 0;
-  format::TensorRow before;
+    overlap.add_payload(rows_.extents()[i].raw_size);
   for (const std::uint32_t id : tensors_) {
     const format::TensorRow tensor = rows_.tensors()[id];
-    const bool same = tensor.extent == before.extent && tensor.byte_offset == before.byte_offset &&
-                      tensor.nbytes == before.nbytes;
-    if (!same) hashed = base::checked_add(hashed, tensor.nbytes).value_or(kUnlimited);
-    before = tensor;
+    overlap.add({tensor.extent, tensor.byte_offset, tensor.nbytes});
   }
-  const std::uint64_t limit =
-      std::max(kMinHashed, base::checked_mul(payload, kMaxOverlap).value_or(kUnlimited));
-  if (hashed <= limit) return;
+  if (!overlap.exceeded()) return;
   tensors_.clear();
   add_fault({ErrorCode::kLimit,
              fmt::format("{}/{}: its tensors overlap so much that their checksums cover {} bytes, "
                          "more than the {} that are checked; those of the chunks are",
-                         index_.label, format::kIndexFileName, hashed, limit)});
+                         index_.label, format::kIndexFileName, overlap.hashed(), overlap.limit())});
 }
 
 void ContainerScan::check_directory() {

@@ -51,8 +51,7 @@ class ContainerScan {
   // Returns up to `max_size` bytes at `offset`, at least one.
   [[nodiscard]] Result<Bytes> next_bytes(std::uint64_t offset, std::uint64_t max_size);
   [[nodiscard]] Status advance(std::uint64_t size);
-  // Leaves out the tensors' own checksums if they would cost more than reading the payload 64
-  // times.
+  // Leaves out the tensors' own checksums if tensors overlap more than the format allows.
   void limit_overlap();
   // "tensor 'name'": the first one of those that lie in the extent that is being scanned.
   [[nodiscard]] const std::string& describe(std::uint32_t extent);

@@ -88,7 +88,7 @@ Result<File> File::open_regular(int directory, const std::string& name, int flag
     return Error(ErrorCode::kBadInput, fmt::format("{}: is {}, expected a regular file", label,
                                                    file_kind(status.st_mode)));
   }
-  return File(std::move(fd), std::move(label));
+  return File(std::move(fd), name, std::move(label));
 }
 
 Result<File> File::open_read(const std::string& path) {
@@ -117,7 +117,7 @@ Result<File> File::create_at(const UniqueFd& directory, const std::string& name,
                     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
   }));
   if (!fd.valid()) return os_error(errno, "create", label);
-  return File(std::move(fd), std::move(label));
+  return File(std::move(fd), name, std::move(label));
 }
 
 Result<std::uint64_t> File::size() const {

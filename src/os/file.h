@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "os/unique_fd.h"
@@ -51,6 +52,8 @@ class File {
   [[nodiscard]] bool valid() const noexcept { return fd_.valid(); }
   // The path as errors print it (already escaped for a terminal).
   [[nodiscard]] const std::string& label() const noexcept { return label_; }
+  // The last part of the path that it was opened by, byte for byte: not for a terminal.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
   [[nodiscard]] Result<std::uint64_t> size() const;
   [[nodiscard]] Result<FileIdentity> identity() const;
@@ -73,11 +76,13 @@ class File {
   void advise_dont_need(std::uint64_t offset, std::uint64_t size) const noexcept;
 
  private:
-  File(UniqueFd fd, std::string label) : fd_(std::move(fd)), label_(std::move(label)) {}
+  File(UniqueFd fd, std::string_view path, std::string label)
+      : fd_(std::move(fd)), name_(path.substr(path.rfind('/') + 1)), label_(std::move(label)) {}
   [[nodiscard]] static Result<File> open_regular(int directory, const std::string& name, int flags,
                                                  std::string label);
 
   UniqueFd fd_;
+  std::string name_;
   std::string label_;
 };
 

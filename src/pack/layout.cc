@@ -133,7 +133,8 @@ class NameFilter {
 
 struct LayerGroup {
   std::string name;
-  std::vector<std::uint64_t> tensors;  // indices into the source
+  std::vector<std::uint64_t> tensors = {};  // indices into the source
+  LayerStage stage = LayerStage::kBlocks;
 };
 
 Result<std::vector<LayerGroup>> group_layers(const SourceDescription& source,
@@ -152,7 +153,7 @@ Result<std::vector<LayerGroup>> group_layers(const SourceDescription& source,
     WPACK_TRY(check_tensor(tensor));
     const std::string_view layer = rules.layer_of(tensor.name);
     const auto [at, is_new] = group_of.try_emplace(layer, groups.size());
-    if (is_new) groups.push_back({std::string(layer), {}});
+    if (is_new) groups.push_back({.name = std::string(layer)});
     groups[at->second].tensors.push_back(i);
   }
   WPACK_TRY(filter.check_all_used());
@@ -162,10 +163,10 @@ Result<std::vector<LayerGroup>> group_layers(const SourceDescription& source,
 // Files that sort by name say nothing about use: embeddings, blocks, norms, heads, and natural
 // order within each.
 void order_by_names(const SourceDescription& source, std::vector<LayerGroup>& groups) {
+  // Finding the stage looks at the whole name many times: once for each layer, not for each pair.
+  for (LayerGroup& group : groups) group.stage = stage_of_layer(group.name);
   std::ranges::sort(groups, [](const LayerGroup& a, const LayerGroup& b) {
-    const LayerStage x = stage_of_layer(a.name);
-    const LayerStage y = stage_of_layer(b.name);
-    return x != y ? x < y : base::natural_compare(a.name, b.name) < 0;
+    return a.stage != b.stage ? a.stage < b.stage : base::natural_compare(a.name, b.name) < 0;
   });
   for (LayerGroup& group : groups) {
     std::ranges::sort(group.tensors, [&](std::uint64_t a, std::uint64_t b) {
@@ -275,6 +276,8 @@ Result<PackPlan> plan_pack(const SourceDescription& source, const PackOptions& o
     if (tensor.alias_of == PlannedTensor::kNotAlias)
       plan.payload_bytes += source.tensors[tensor.source_index].nbytes;
   }
+  WPACK_TRY(packing::check_overlap(packing::planned_places(source.tensors, plan.tensors),
+                                   plan.payload_bytes));
   return plan;
 }
 

@@ -10,6 +10,7 @@
 #include "os/staged_directory.h"
 #include "pack/index_contents.h"
 #include "pack/pipeline.h"
+#include "pack/ties.h"
 #include "wpack/version.h"
 
 namespace wpack {
@@ -73,6 +74,19 @@ Status validate(const os::StagedDirectory& staged) {
   return {};
 }
 
+// The plan did not know which contents are equal: what is stored once is less payload.
+Status check_overlap(const IndexContents& contents) {
+  std::uint64_t payload = 0;
+  for (const format::ExtentRow& extent : contents.extents) payload += extent.raw_size;
+  std::vector<format::TensorPlace> places;
+  places.reserve(contents.tensors.size());
+  for (const IndexContents::Tensor& tensor : contents.tensors) {
+    if (tensor.row.nbytes > 0)
+      places.emplace_back(tensor.row.extent, tensor.row.byte_offset, tensor.row.nbytes);
+  }
+  return packing::check_overlap(std::move(places), payload);
+}
+
 // All but what the index's own bytes decide.
 PackReport report_of(const PackPlan& plan, const IndexContents& contents) {
   PackReport report;
@@ -118,6 +132,8 @@ Result<PackReport> pack(TensorSource& source, const std::string& path, const Pac
   const std::uint64_t shared_bytes = result.written.shared_bytes;
   IndexContents contents =
       packing::make_index_contents(source.description(), plan, std::move(result));
+  if (Status status = check_overlap(contents); !status)
+    return std::move(status).error().in(staged.label());
   PackReport report = report_of(plan, contents);
   WPACK_TRY(seal(staged, std::move(contents), report));
   WPACK_TRY(validate(staged));

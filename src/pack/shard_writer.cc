@@ -20,6 +20,9 @@ using format::kNone;
 // Dirty pages are handed to the disk in runs of this size, so that it works while we still read.
 constexpr std::uint64_t kWritebackRun = std::uint64_t{8} << 20;
 constexpr std::uint64_t kCompareSize = std::uint64_t{1} << 20;
+// Different contents with one key can be made on purpose, any number of them: comparing each with
+// all others would take time in the square of their number.
+constexpr int kMaxCompared = 4;
 
 }  // namespace
 
@@ -156,7 +159,8 @@ void ShardWriter::note_layer_extent(std::uint64_t offset, std::uint64_t size) {
 Result<std::optional<std::uint32_t>> ShardWriter::find_equal(const ContentMap& candidates,
                                                              const ContentKey& key) {
   const auto [begin, end] = candidates.equal_range(key);
-  for (auto at = begin; at != end; ++at) {
+  int compared = 0;
+  for (auto at = begin; at != end && compared < kMaxCompared; ++at, ++compared) {
     WPACK_ASSIGN(const bool equal, equals_pending(written_.extents[at->second]));
     if (equal) return std::optional(at->second);
   }

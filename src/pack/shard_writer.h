@@ -3,7 +3,8 @@
 // An extent's bytes are written as they come. When it is complete and an extent of equal size and
 // key is already in the container, the two are compared byte by byte; if they are equal the write
 // position is rolled back and the older extent stands for both. Extents of at least 1 MiB are
-// looked for everywhere, smaller ones within their layer, attachments among attachments.
+// looked for everywhere, smaller ones within their layer, attachments among attachments. Of older
+// extents with the same key that differ, the first four are compared.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 #include "pack/ties.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <tuple>
@@ -71,6 +73,31 @@ void find_ties(std::span<const SourceTensor> source, std::span<PlannedTensor> te
     tensor.alias_of = owner->tensor;
     tensor.alias_offset = view.begin - owner->begin;
   }
+}
+
+std::vector<format::TensorPlace> planned_places(std::span<const SourceTensor> source,
+                                                std::span<const PlannedTensor> tensors) {
+  std::vector<format::TensorPlace> places;
+  places.reserve(tensors.size());
+  for (std::uint64_t i = 0; i < tensors.size(); ++i) {
+    const PlannedTensor& tensor = tensors[i];
+    const std::uint64_t size = source[tensor.source_index].nbytes;
+    const bool is_alias = tensor.alias_of != PlannedTensor::kNotAlias;
+    if (size > 0) places.emplace_back(is_alias ? tensor.alias_of : i, tensor.alias_offset, size);
+  }
+  return places;
+}
+
+Status check_overlap(std::vector<format::TensorPlace> places, std::uint64_t payload) {
+  std::ranges::sort(places);
+  format::OverlapCount overlap;
+  overlap.add_payload(payload);
+  for (const format::TensorPlace& place : places) overlap.add(place);
+  if (!overlap.exceeded()) return {};
+  return Error(ErrorCode::kLimit,
+               fmt::format("its tensors overlap so much that their checksums cover {} bytes, more "
+                           "than the {} that the format allows",
+                           overlap.hashed(), overlap.limit()));
 }
 
 }  // namespace wpack::packing

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "format/checksum.h"
+#include "support/colliding_bytes.h"
 #include "support/result_matchers.h"
 
 namespace wpack::format {
@@ -32,12 +33,16 @@ class NameTableTest : public ::testing::Test {
         [this](std::uint32_t row) { return views_[row]; }, "tensor");
   }
   std::optional<std::uint32_t> find(std::string_view name) const {
-    return find_name(view(table_.slots), name, [this](std::uint32_t row) { return views_[row]; });
+    return find_name(view(table_.by_name), view(table_.slots), name, [this](std::uint32_t row) {
+      ++names_read_;
+      return views_[row];
+    });
   }
 
   std::vector<std::string> names_;
   std::vector<std::string_view> views_;
   NameTable table_;
+  mutable std::size_t names_read_ = 0;
 };
 
 TEST_F(NameTableTest, FindsEveryNameAndNothingElse) {
@@ -66,6 +71,24 @@ TEST_F(NameTableTest, FindsNamesThatWantTheSameSlots) {
     EXPECT_EQ(table_.slots[at].row != kNone, at < kCount - 8 || at >= kSlots - 8) << at;
 }
 
+TEST_F(NameTableTest, ReadsFewNamesWhereAllHaveOneHash) {
+  constexpr std::uint32_t kCount = 1000;
+  names_.clear();
+  for (std::uint32_t i = 0; i < kCount; ++i) names_.push_back(testing::colliding_bytes(i));
+  ASSERT_EQ(hash64(std::as_bytes(std::span(names_[0]))),
+            hash64(std::as_bytes(std::span(names_[1]))));
+  views_.assign(names_.begin(), names_.end());
+  table_ = build_name_table(views_).table;
+  ASSERT_THAT(check(), IsOk());
+  for (std::uint32_t row = 0; row <= kCount; ++row) {
+    names_read_ = 0;
+    const bool is_there = row < kCount;
+    EXPECT_EQ(find(testing::colliding_bytes(row)), is_there ? std::optional(row) : std::nullopt);
+    EXPECT_LE(names_read_, 64 + 11 + 1) << row;
+  }
+  EXPECT_EQ(find(std::string(256, '\xFF')), std::nullopt);
+}
+
 TEST_F(NameTableTest, ReturnsTheDuplicateWhenThereIsOne) {
   const std::vector<std::string_view> names = {"b", "a", "b"};
   EXPECT_TRUE(build_name_table(names).duplicate);
@@ -75,7 +98,7 @@ TEST_F(NameTableTest, HoldsNoSlotsForNoNames) {
   const NameTable empty = build_name_table({}).table;
   EXPECT_TRUE(empty.slots.empty());
   EXPECT_THAT(check_name_table(0, view(empty.by_name), view(empty.slots), {}, "tensor"), IsOk());
-  EXPECT_EQ(find_name(view(empty.slots), "x", {}), std::nullopt);
+  EXPECT_EQ(find_name(view(empty.by_name), view(empty.slots), "x", {}), std::nullopt);
 }
 
 TEST_F(NameTableTest, RejectsListsThatAreNotStrictlyAscending) {

@@ -83,7 +83,8 @@ void run(Bytes bytes) {
   if (!archive) return require_refusal(archive.error());
   require_sound(*archive, bytes.size());
   (void)import::foreign_archive_kind(*archive);
-  import::MemberReader reader(*file, *archive, *identity, kInflateBudget);
+  import::InflateWork work(kInflateBudget);
+  import::MemberReader reader(*file, *archive, *identity, kInflateBudget, work);
   if (const Status fits = reader.check_budget(); !fits) require_refusal(fits.error());
   for (const ZipMember& member : archive->members()) read_member(reader, member);
   if (const Status finished = reader.finish(); !finished) require_refusal(finished.error());

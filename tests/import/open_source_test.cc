@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "support/checkpoint_builder.h"
 #include "support/result_matchers.h"
 #include "support/safetensors_bytes.h"
 #include "support/temp_dir.h"
@@ -25,6 +26,36 @@ TEST(OpenTensorSourceTest, ReadsThroughSymbolicLinks) {
   std::filesystem::create_symlink("blob", directory.path() / "model.safetensors");
   ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(directory.file("model.safetensors")));
   EXPECT_EQ(source->description().files.at(0).name, "model.safetensors");
+}
+
+std::string source_name(const std::string& path) {
+  const auto source = open_tensor_source(path);
+  return source ? (*source)->description().files.at(0).name : source.error().message();
+}
+
+TEST(OpenTensorSourceTest, NamesSourcesAsTheirFilesWhateverThePath) {
+  const TempDir directory;
+  std::string folder;
+  for (int i = 0; i < 6; ++i) folder += std::string(200, 'd') + "/";
+  std::filesystem::create_directories(directory.path() / folder);
+  const std::string contents = testing::safetensors_file("{}", 0);
+  const std::string torch = testing::small_zip().build();
+  for (const std::string name : {"a\\b", "line\nfeed", "\u00FC", "\u202Eleft"}) {
+    EXPECT_EQ(source_name(directory.write(name, contents)), name);
+    EXPECT_EQ(source_name(directory.write(folder + name, contents)), name);
+    EXPECT_EQ(source_name(directory.write(folder + name, torch)), name);
+  }
+}
+
+TEST(OpenTensorSourceTest, ReplacesBytesOfNamesThatAreNotUtf8) {
+  const TempDir directory;
+  const std::string contents = testing::safetensors_file("{}", 0);
+  EXPECT_EQ(source_name(directory.write("a\xFF\xC3"
+                                        "b",
+                                        contents)),
+            "a\uFFFD\uFFFD"
+            "b");
+  EXPECT_EQ(source_name(directory.write("\xE2\x82", contents)), "\uFFFD\uFFFD");
 }
 
 TEST(OpenTensorSourceTest, RejectsForeignFilesInOneSentenceThatNamesTheFile) {

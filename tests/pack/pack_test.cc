@@ -1,6 +1,7 @@
 // pack() on real directories, read back through the index alone.
 #include "wpack/pack.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -284,6 +285,21 @@ TEST(PackTest, RejectsNamesThatAreThereTwiceAndLeavesNothing) {
   source.add("same", pattern_bytes(10, 1)).add("same", pattern_bytes(10, 2));
   EXPECT_THAT(pack(source, directory.file("m.wpack")),
               Fails(ErrorCode::kBadInput, "two tensors are called 'same'"));
+  EXPECT_TRUE(names_in(directory).empty());
+}
+
+// The plan takes the storages for different ones.
+TEST(PackTest, RejectsViewsThatOverlapTooMuchOnceEqualStoragesAreOne) {
+  constexpr std::uint64_t kSize = std::uint64_t{1} << 20;
+  MemorySource source;
+  for (std::uint32_t i = 0; i < 40; ++i)
+    source.add(fmt::format("w.{}", i), pattern_bytes(kSize, 1));
+  for (std::uint32_t i = 0; i < 40 * 50; ++i)
+    source.add_view(fmt::format("v.{}", i), i / 50, i + 1, DType::kU8, {kSize - i - 1});
+  EXPECT_THAT(plan_pack(source.description()), IsOk());
+  const TempDir directory;
+  EXPECT_THAT(pack(source, directory.file("m.wpack")),
+              Fails(ErrorCode::kLimit, "m.wpack: its tensors overlap so much"));
   EXPECT_TRUE(names_in(directory).empty());
 }
 

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "support/memory_source.h"
+#include "support/result_matchers.h"
 
 namespace wpack::packing {
 namespace {
 
+using testing::Fails;
+using testing::IsOk;
 using testing::MemorySource;
 using testing::pattern_bytes;
 
@@ -81,6 +84,25 @@ TEST(TiesTest, LeavesEmptyAndConvertedTensorsAlone) {
   const auto tensors = ties_of(source);
   EXPECT_EQ(tensors[1].alias_of, PlannedTensor::kNotAlias);
   EXPECT_EQ(tensors[2].alias_of, PlannedTensor::kNotAlias);
+}
+
+TEST(TiesTest, CountsTensorsOfTheSameBytesOnce) {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  std::vector<format::TensorPlace> places(100, {0, 0, kGibibyte});
+  EXPECT_THAT(check_overlap(places, 1), IsOk());
+  places.emplace_back(0, 0, 1);
+  EXPECT_THAT(check_overlap(places, 1),
+              Fails(ErrorCode::kLimit,
+                    "checksums cover 1073741825 bytes, more than the 1073741824 that the format"));
+}
+
+TEST(TiesTest, AllowsTensorsToOverlap64Times) {
+  constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+  std::vector<format::TensorPlace> places;
+  for (std::uint64_t i = 0; i < 64; ++i) places.emplace_back(0, i, kGibibyte);
+  EXPECT_THAT(check_overlap(places, kGibibyte), IsOk());
+  places.emplace_back(0, 64, 1);
+  EXPECT_THAT(check_overlap(places, kGibibyte), Fails(ErrorCode::kLimit, "overlap so much"));
 }
 
 }  // namespace

@@ -41,6 +41,13 @@ struct ZipEntry {
   std::string padding;  // between the data and what follows
 };
 
+// Bytes that are deflated once, for many members.
+struct DeflatedData {
+  std::string stored;
+  std::uint64_t size = 0;
+  std::uint32_t crc = 0;
+};
+
 struct ZipBuilder {
   std::vector<ZipEntry> entries;
   std::string prefix;   // before the first member
@@ -62,6 +69,15 @@ struct ZipBuilder {
     added.data = std::move(data);
     return added;
   }
+  ZipEntry& add(std::string name, const DeflatedData& data) {
+    ZipEntry& added = add(std::move(name), data.stored);
+    added.method = 8;
+    added.local_method = 8;
+    added.descriptor = true;
+    added.size = data.size;
+    added.crc = data.crc;
+    return added;
+  }
   ZipEntry& entry(std::string_view name) {
     for (ZipEntry& candidate : entries)
       if (candidate.name == name) return candidate;
@@ -78,6 +94,12 @@ inline std::string deflated(const std::string& data) {
       libdeflate_deflate_compress(compressor, data.data(), data.size(), out.data(), out.size()));
   libdeflate_free_compressor(compressor);
   return out;
+}
+
+inline DeflatedData deflate_once(const std::string& data) {
+  return {.stored = deflated(data),
+          .size = data.size(),
+          .crc = libdeflate_crc32(0, data.data(), data.size())};
 }
 
 inline std::string local_part(const ZipEntry& entry, const std::string& stored, std::uint32_t crc) {

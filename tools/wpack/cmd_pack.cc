@@ -35,12 +35,6 @@ Result<PackPlan> plan_for(const PackCommand& command, const TensorSource& source
   return std::move(plan).error().in(escape_name(command.source));
 }
 
-// Refuses what cannot be planned before anything is written.
-Status check_plan(const PackCommand& command, const TensorSource& source) {
-  WPACK_TRY(plan_for(command, source));
-  return {};
-}
-
 void print_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
                 Output& out) {
   if (command.json) {
@@ -63,7 +57,10 @@ Result<PackReport> pack_with_progress(PackCommand& command, TensorSource& source
   cancel_on_signal();
   ProgressBar bar("pack", !command.quiet);
   command.options.progress = bar.callback();
-  return pack(source, command.target, command.options);
+  auto report = pack(source, command.target, command.options);
+  // If that could not plan, it wrote nothing: the error is to say what the source is called.
+  if (!report) WPACK_TRY(plan_for(command, source));
+  return report;
 }
 
 Status run_pack(PackCommand& command, Output& out) {
@@ -77,7 +74,6 @@ Status run_pack(PackCommand& command, Output& out) {
     print_plan(command, *source, plan, out);
     return {};
   }
-  WPACK_TRY(check_plan(command, *source));
   WPACK_ASSIGN(const PackReport report, pack_with_progress(command, *source));
   print_warnings(command, warnings);
   print_report(command, *source, report, stopwatch.seconds(), out);

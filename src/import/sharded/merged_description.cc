@@ -49,7 +49,6 @@ Status MergedDescription::add(const std::string& name, SourceDescription shard) 
   add_tensors(std::move(shard.tensors));
   WPACK_TRY(add_metadata(name, std::move(shard.metadata)));
   description_.files.push_back(std::move(shard.files.front()));
-  description_.files.back().name = escape_name(name);
   append(description_.warnings, std::move(shard.warnings));
   append(description_.dropped_leaves, std::move(shard.dropped_leaves));
   return meter_.check();
@@ -98,8 +97,8 @@ std::size_t MergedDescription::shard_of(std::size_t tensor) const {
   return static_cast<std::size_t>(after - first_tensors_.begin()) - 1;
 }
 
-const std::string& MergedDescription::file_of(std::size_t tensor) const {
-  return description_.files[shard_of(tensor)].name;
+std::string MergedDescription::file_of(std::size_t tensor) const {
+  return escape_name(description_.files[shard_of(tensor)].name, 256);
 }
 
 std::vector<std::uint32_t> MergedDescription::tensors_by_name() const {

@@ -41,7 +41,7 @@ class MergedDescription {
 
  private:
   [[nodiscard]] std::size_t shard_of(std::size_t tensor) const;
-  [[nodiscard]] const std::string& file_of(std::size_t tensor) const;
+  [[nodiscard]] std::string file_of(std::size_t tensor) const;  // for messages
   [[nodiscard]] std::vector<std::uint32_t> tensors_by_name() const;
   void add_tensors(std::vector<SourceTensor> tensors);
   [[nodiscard]] Status add_metadata(const std::string& name, std::vector<MetadataEntry> entries);

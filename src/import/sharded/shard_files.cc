@@ -34,6 +34,7 @@ void ShardFiles::add(std::string name, std::unique_ptr<FileSource> source) {
 
 Result<FileSource*> ShardFiles::use(std::size_t shard) {
   FileSource* const source = shards_[shard].source.get();
+  if (!open_.empty() && open_.back() != shard) shards_[open_.back()].source->drop_caches();
   const auto at = std::ranges::find(open_, shard);
   if (at != open_.end()) {
     open_.erase(at);

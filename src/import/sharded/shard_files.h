@@ -37,8 +37,8 @@ class Folder {
   std::string path_;
 };
 
-// The shards of a source, at most eight of them with an open file: a process may have few
-// descriptors, and models have more than a thousand files.
+// The shards of a source, at most eight of them with an open file, and one with caches: a process
+// may have few descriptors and little memory, and models have more than a thousand files.
 //
 // Thread safety: one thread at a time.
 class ShardFiles {
@@ -53,7 +53,8 @@ class ShardFiles {
 
   // Takes over `source`, which has its file open, as the next shard.
   void add(std::string name, std::unique_ptr<FileSource> source);
-  // Returns shard `shard` with its file open. Errors: those of Folder::reopen.
+  // Returns shard `shard` with its file open; what the one before keeps of its file is dropped.
+  // Errors: those of Folder::reopen.
   [[nodiscard]] Result<FileSource*> use(std::size_t shard);
 
  private:
@@ -65,7 +66,7 @@ class ShardFiles {
 
   const Folder& folder_;
   std::vector<Shard> shards_;
-  std::deque<std::size_t> open_;  // least recently used first
+  std::deque<std::size_t> open_;  // least recently used first, at the end the one with caches
 };
 
 }  // namespace wpack::import

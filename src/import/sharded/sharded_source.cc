@@ -123,9 +123,10 @@ Status ShardedSource::check_files(const folder::WeightMap& map, const folder::We
 Status ShardedSource::load_shards(std::span<const std::string> files, const folder::WeightMap* map,
                                   const std::string& index, const SourceOptions& options) {
   MergedDescription merged(meter_);
+  const auto work = std::make_shared<InflateWork>(options.inflate_budget);
   for (const std::string& name : files) {
     WPACK_ASSIGN(os::File file, folder_.open(name));
-    WPACK_ASSIGN(auto source, open_file_source(std::move(file), options, meter_));
+    WPACK_ASSIGN(auto source, open_file_source(std::move(file), options, meter_, work));
     meter_.add(source->kept_bytes());
     if (Status status = merged.add(name, source->take_description()); !status)
       return std::move(status).error().in(folder_.label(name));

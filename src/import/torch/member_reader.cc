@@ -13,14 +13,7 @@
 namespace wpack::import {
 namespace {
 
-constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
 constexpr std::uint64_t kFinishBuffer = std::uint64_t{1} << 20;
-// Inflating takes time that the size of the file does not show: deflate makes a thousand bytes of
-// one, and alternating between members that do not fit into the budget together inflates them again
-// and again. Beyond so many budgets, and so many times what is stored, it is an attack: weights
-// hardly shrink.
-constexpr std::uint64_t kMaxInflatedBudgets = 128;
-constexpr std::uint64_t kMaxInflatedRatio = 16;
 
 std::uint32_t extend_crc32(std::uint32_t crc, Bytes bytes) {
   return libdeflate_crc32(crc, bytes.data(), bytes.size());
@@ -33,11 +26,13 @@ void MemberReader::FreeDecompressor::operator()(libdeflate_decompressor* it) con
 }
 
 MemberReader::MemberReader(const os::File& file, const ZipArchive& archive,
-                           const os::FileIdentity& identity, std::uint64_t inflate_budget)
+                           const os::FileIdentity& identity, std::uint64_t inflate_budget,
+                           InflateWork& work)
     : file_(file),
       archive_(archive),
       identity_(identity),
       inflate_budget_(inflate_budget),
+      work_(work),
       progress_(archive.members().size()) {
   const auto members = archive_.members();
   unchecked_ =
@@ -45,26 +40,19 @@ MemberReader::MemberReader(const os::File& file, const ZipArchive& archive,
       std::ranges::any_of(members, [](const ZipMember& member) { return member.size != 0; });
   std::uint64_t stored = 0;  // no overflow: members lie in the file, one behind the other
   for (const ZipMember& member : members) stored += member.deflated ? member.stored_size : 0;
-  inflate_work_limit_ =
-      base::checked_mul(inflate_budget_, kMaxInflatedBudgets).value_or(kUnlimited);
-  const std::uint64_t proportional =
-      base::checked_mul(stored, kMaxInflatedRatio).value_or(kUnlimited);
-  inflate_work_limit_ = base::checked_add(inflate_work_limit_, proportional).value_or(kUnlimited);
+  work_.add_stored(stored);
 }
 
 MemberReader::~MemberReader() = default;
 
-Status MemberReader::check_budget() const {
-  std::uint64_t total = 0;
+Status MemberReader::check_budget() {
   for (const ZipMember& member : archive_.members()) {
     WPACK_TRY(check_budget(member));
-    if (!member.deflated) continue;
-    total = base::checked_add(total, member.size + member.stored_size).value_or(kUnlimited);
-    if (total <= inflate_work_limit_) continue;
+    if (!member.deflated || work_.expect(member.size + member.stored_size)) continue;
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: zip archive: its deflated members, up to '{}', inflate to more "
                              "than {} bytes",
-                             file_.label(), escape_name(member.name), inflate_work_limit_));
+                             file_.label(), escape_name(member.name), work_.limit()));
   }
   return {};
 }
@@ -163,14 +151,12 @@ void MemberReader::make_room(std::uint64_t needed) {
 }
 
 Status MemberReader::inflate(const ZipMember& member, MutableBytes out) {
-  const std::uint64_t work = member.size + member.stored_size;  // no overflow: both fit the budget
-  if (inflate_work_ > inflate_work_limit_ - std::min(inflate_work_limit_, work)) {
+  if (!work_.spend(member.size + member.stored_size)) {  // no overflow: both fit the budget
     return Error(ErrorCode::kLimit,
                  fmt::format("{}: zip archive: deflated members are read in an order that inflates "
                              "them again and again",
                              file_.label()));
   }
-  inflate_work_ += work;
   std::vector<std::byte> stored(static_cast<std::size_t>(member.stored_size));
   WPACK_TRY(file_.read_exact(member.data_begin, stored));
   if (decompressor_ == nullptr) decompressor_.reset(libdeflate_alloc_decompressor());

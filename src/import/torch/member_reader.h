@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "import/inflate_work.h"
 #include "import/torch/zip_archive.h"
 #include "os/file.h"
 #include "wpack/error.h"
@@ -24,9 +25,10 @@ namespace wpack::import {
 // Thread safety: one thread at a time.
 class MemberReader {
  public:
-  // Borrows `file` and `archive`. `identity` is that of the file when it was opened.
+  // Borrows `file`, `archive` and `work`, which is that of all files of a source. `identity` is
+  // that of the file when it was opened.
   MemberReader(const os::File& file, const ZipArchive& archive, const os::FileIdentity& identity,
-               std::uint64_t inflate_budget);
+               std::uint64_t inflate_budget, InflateWork& work);
   MemberReader(const MemberReader&) = delete;
   MemberReader& operator=(const MemberReader&) = delete;
   ~MemberReader();
@@ -34,10 +36,10 @@ class MemberReader {
   // True if the archive was written without checksums: every member's CRC-32 is 0.
   [[nodiscard]] bool unchecked() const noexcept { return unchecked_; }
 
-  // Checks that every deflated member fits into the budget, and that all of them together, as they
-  // are stored and inflated, take at most 128 budgets and 16 times what they are stored as. Errors:
-  // kLimit.
-  [[nodiscard]] Status check_budget() const;
+  // Checks that every deflated member fits into the budget, and that those of all files together,
+  // as they are stored and inflated, take at most 128 budgets and 16 times what they are stored as.
+  // Called once. Errors: kLimit.
+  [[nodiscard]] Status check_budget();
 
   // Fills `out` from `offset` of `member` (one of the archive's); the range lies inside it.
   // Errors: kIo (also when the file has changed since it was opened), kIntegrity, kLimit; messages
@@ -49,6 +51,15 @@ class MemberReader {
 
   // Checks every CRC-32 that reading has not, and that the file did not change. Errors: as read().
   [[nodiscard]] Status finish();
+
+  // Gives back the memory of members that were inflated. They are inflated again when they are
+  // read.
+  void drop_caches() noexcept {
+    inflated_.clear();
+    places_.clear();
+    inflated_size_ = 0;
+    decompressor_.reset();
+  }
 
  private:
   struct Inflated {
@@ -80,14 +91,13 @@ class MemberReader {
   const ZipArchive& archive_;
   os::FileIdentity identity_;
   std::uint64_t inflate_budget_;
+  InflateWork& work_;
   bool unchecked_ = false;
   std::vector<Progress> progress_;  // by position in archive_.members()
   std::list<Inflated> inflated_;    // least recently used first
   std::unordered_map<std::size_t, std::list<Inflated>::iterator> places_;  // by member
   std::uint64_t inflated_size_ = 0;  // bytes that inflated_ takes
   Decompressor decompressor_;        // made when first needed
-  std::uint64_t inflate_work_ = 0;   // bytes inflated, and read for it, so far
-  std::uint64_t inflate_work_limit_ = 0;
 };
 
 }  // namespace wpack::import

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "base/utf8.h"
 #include "import/memory_meter.h"
 #include "import/torch/checkpoint_tree.h"
 #include "import/torch/foreign_archive.h"
@@ -42,9 +43,6 @@ std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The label is a path that is escaped already.
-std::string base_name(const std::string& label) { return label.substr(label.rfind('/') + 1); }
-
 struct FreeHashState {
   void operator()(XXH3_state_t* it) const noexcept { XXH3_freeState(it); }
 };
@@ -67,10 +65,11 @@ void swap_bytes(MutableBytes bytes, std::size_t unit) {
 class TorchSource final : public FileSource {
  public:
   TorchSource(os::File file, ZipArchive archive, const os::FileIdentity& identity,
-              const SourceOptions& options)
+              const SourceOptions& options, std::shared_ptr<InflateWork> work)
       : FileSource(std::move(file), identity),
         archive_(std::move(archive)),
-        reader_(file_, archive_, identity, options.inflate_budget) {}
+        work_(std::move(work)),
+        reader_(file_, archive_, identity, options.inflate_budget, *work_) {}
 
   // Reads everything that the description needs.
   [[nodiscard]] Status load(const SourceOptions& options, MemoryMeter& meter);
@@ -80,6 +79,11 @@ class TorchSource final : public FileSource {
   [[nodiscard]] std::uint64_t kept_bytes() const noexcept override {
     return archive_.directory().size() + archive_.members().size() * kKeptForMember +
            plans_.capacity() * sizeof(Plan);
+  }
+  void drop_caches() noexcept override {
+    reader_.drop_caches();
+    gather_ = {};
+    block_ = std::vector<std::byte>();  // = {} would keep its memory
   }
 
  private:
@@ -124,6 +128,7 @@ class TorchSource final : public FileSource {
   }
 
   ZipArchive archive_;
+  std::shared_ptr<InflateWork> work_;
   MemberReader reader_;
   std::vector<Plan> plans_;  // by position in description_.tensors
   bool big_endian_ = false;
@@ -275,7 +280,7 @@ void TorchSource::describe_file(Bytes pickle) {
   description_.format = "torch-zip";
   description_.order = SourceOrder::kUse;
   const XXH128_hash_t digest = digest_of(archive_.directory(), pickle);
-  description_.files.push_back({.name = base_name(file_.label()),
+  description_.files.push_back({.name = base::to_utf8(file_.name()),
                                 .size = identity_.size,
                                 .digest_high = digest.high64,
                                 .digest_low = digest.low64});
@@ -356,12 +361,14 @@ bool looks_like_zip(Bytes front) noexcept {
 }
 
 Result<std::unique_ptr<FileSource>> open_torch_zip(os::File file, const SourceOptions& options,
-                                                   MemoryMeter meter) {
+                                                   MemoryMeter meter,
+                                                   std::shared_ptr<InflateWork> work) {
+  if (work == nullptr) work = std::make_shared<InflateWork>(options.inflate_budget);
   WPACK_ASSIGN(const os::FileIdentity identity, file.identity());
   WPACK_ASSIGN(ZipArchive archive, ZipArchive::open(file, identity.size, meter));
   file.advise_sequential();
-  auto source =
-      std::make_unique<TorchSource>(std::move(file), std::move(archive), identity, options);
+  auto source = std::make_unique<TorchSource>(std::move(file), std::move(archive), identity,
+                                              options, std::move(work));
   WPACK_TRY(source->load(options, meter));
   return std::unique_ptr<FileSource>(std::move(source));
 }

@@ -12,8 +12,8 @@
 
 #include "import/torch/checkpoint_file.h"
 #include "refusals/bad_folders.h"
-#include "support/open_file_limit.h"
 #include "support/model_folder.h"
+#include "support/open_file_limit.h"
 #include "support/result_matchers.h"
 
 namespace wpack {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "support/result_matchers.h"
@@ -23,11 +24,15 @@ constexpr std::uint64_t kBudget = std::uint64_t{1} << 20;
 class Opened {
  public:
   explicit Opened(const ZipBuilder& zip, std::uint64_t budget = kBudget)
-      : path_(directory_.write("a.zip", zip.build())), file_(*os::File::open_read(path_)) {
+      : Opened(zip, budget, std::make_shared<InflateWork>(budget)) {}
+  Opened(const ZipBuilder& zip, std::uint64_t budget, std::shared_ptr<InflateWork> work)
+      : path_(directory_.write("a.zip", zip.build())),
+        file_(*os::File::open_read(path_)),
+        work_(std::move(work)) {
     MemoryMeter meter;
     const os::FileIdentity identity = *file_.identity();
     archive_.emplace(*ZipArchive::open(file_, identity.size, meter));
-    reader_.emplace(file_, *archive_, identity, budget);
+    reader_.emplace(file_, *archive_, identity, budget, *work_);
   }
 
   MemberReader& reader() { return *reader_; }
@@ -44,6 +49,7 @@ class Opened {
   testing::TempDir directory_;
   std::string path_;
   os::File file_;
+  std::shared_ptr<InflateWork> work_;
   std::optional<ZipArchive> archive_;
   std::optional<MemberReader> reader_;
 };
@@ -206,6 +212,26 @@ TEST(MemberReaderTest, RejectsMembersThatInflateToMuchMoreTogetherThanTheyAreSto
     zip.add("m/" + std::to_string(i), std::string(4000, 'x')).deflate = true;
   EXPECT_THAT(Opened(zip, 4100).reader().check_budget(),
               Fails(ErrorCode::kLimit, "inflate to more than"));
+}
+
+TEST(MemberReaderTest, CountsWhatAllFilesOfASourceInflate) {
+  ZipBuilder zip;
+  for (int i = 0; i < 100; ++i)
+    zip.add("m/" + std::to_string(i), std::string(4000, 'x')).deflate = true;
+  const auto work = std::make_shared<InflateWork>(4100);
+  Opened first(zip, 4100, work);
+  EXPECT_THAT(first.reader().check_budget(), IsOk());
+  Opened second(zip, 4100, work);
+  EXPECT_THAT(second.reader().check_budget(), Fails(ErrorCode::kLimit, "inflate to more than"));
+  EXPECT_THAT(first.reader().finish(), IsOk());
+  EXPECT_THAT(second.reader().finish(), Fails(ErrorCode::kLimit, "again and again"));
+}
+
+TEST(MemberReaderTest, InflatesAgainWhatWasDropped) {
+  Opened opened(one_member(true));
+  EXPECT_EQ(*opened.read("x", 10, 20), pattern(5000).substr(10, 20));
+  opened.reader().drop_caches();
+  EXPECT_EQ(*opened.read("x", 10, 20), pattern(5000).substr(10, 20));
 }
 
 TEST(MemberReaderTest, KeepsInflatedMembersThatFitTogether) {
