@@ -308,8 +308,8 @@ TEST_F(FolderTest, PacksTheLastTensorsOfAFileThatTheIndexDoesNotName) {
   folder_.write_index();
   ASSERT_OK_AND_ASSIGN(const auto source, open());
   EXPECT_THAT(source->description().warnings,
-              ElementsAre(HasSubstr(
-                  "tensor \"zero\" of model-00003-of-00003.safetensors (and 1 more) is not")));
+              ElementsAre(HasSubstr("tensor \"zero\" of model-00003-of-00003.safetensors is not in "
+                                    "model.safetensors.index.json (and 1 more)")));
   EXPECT_EQ(read_all(*source).at("zero"), "z");
 }
 
