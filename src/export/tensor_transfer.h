@@ -43,8 +43,8 @@ class TensorTransfer {
 };
 
 // The same container under a policy that checks every byte before it is handed out.
-// Errors: those of Container::open, kIo (another container has its path by now), kLimit (its tensors
-// are so many that unpacking them takes more than three times `max_index_bytes` of memory).
+// Errors: those of Container::open, kIo (another container has its path by now), kLimit (its
+// tensors are so many that unpacking them takes more than three times `max_index_bytes` of memory).
 [[nodiscard]] Result<Container> reopen_verifying(const Container& container,
                                                  std::uint64_t max_index_bytes);
 

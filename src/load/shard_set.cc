@@ -43,7 +43,6 @@ Status ShardSet::open_first() {
 // So few stay open: none is closed to open another.
 bool ShardSet::all_opened() const noexcept { return slots_.size() <= opened_first(); }
 
-
 Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
   if (number >= slots_.size()) {
     return Error(ErrorCode::kIntegrity,
