@@ -23,7 +23,7 @@ PickleBuilder one_weight() { return PickleBuilder().empty_dict().weight("w"); }
 
 TEST_F(CheckpointCapTest, SharedBigIntegersAreNotMadeDecimalForEver) {
   const std::string integer = "\x8B" + std::string("\0\4\0\0", 4) + std::string(1024, '\x7F');
-  for (const std::size_t left : {2300, 2470, 2480}) {
+  for (const std::size_t left : std::vector<std::size_t>{2300, 2470, 2480}) {
     PickleBuilder front = one_weight();
     front.key("fill").string(std::string(65'536 - left, 'x')).set_item();
     judge_.write("large.file", with_shared(front, integer, 80'000));
