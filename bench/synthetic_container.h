@@ -42,7 +42,7 @@ class SyntheticSource final : public TensorSource {
     return {};
   }
 
-  [[nodiscard]] Status finish() override { return {}; }
+  [[nodiscard]] Status finish(const KeepGoing& /*keep_going*/) override { return {}; }
 
  private:
   SourceDescription description_;

@@ -18,4 +18,8 @@ struct Progress {
 // means no progress and no cancelling.
 using ProgressCallback = std::function<bool(const Progress&)>;
 
+// Asked now and then by a call that has no progress of its own to tell. Returns false to cancel:
+// the call then cleans up and returns kCancelled. An empty function means no cancelling.
+using KeepGoing = std::function<bool()>;
+
 }  // namespace wpack

@@ -12,6 +12,7 @@
 
 #include "wpack/error.h"
 #include "wpack/export.h"
+#include "wpack/progress.h"
 #include "wpack/types.h"
 
 namespace wpack {
@@ -119,8 +120,10 @@ class WPACK_EXPORT TensorSource {
 
   // Checks what only a complete reading can show: checksums of bytes that no tensor covered, and
   // that the source's files did not change since they were opened (kIo if they did). Called once,
-  // after the last read and before a container is published.
-  [[nodiscard]] virtual Status finish() = 0;
+  // after the last read and before a container is published. That may mean reading all that no
+  // tensor covered: `keep_going` is asked after every few megabytes. Errors: those of read(),
+  // kCancelled.
+  [[nodiscard]] virtual Status finish(const KeepGoing& keep_going) = 0;
 };
 
 // How a source is opened.
@@ -129,12 +132,11 @@ struct SourceOptions {
   // whole tree if its top level holds tensors, else the only one of state_dict, model_state_dict,
   // model, module, net, ema, params that does. ".": the whole tree.
   std::string root = {};
-  // A strided view with expanded (stride 0) dimensions may take at most this many times the bytes
-  // of its storage; beyond it, the source is refused (kLimit). So may all strided views together
-  // take at most this many times the bytes of the file's members, or 1 GiB if that is more, and so
-  // may all other tensors, where slices of another count once: views that only overlap are stored
-  // apart.
-  std::uint64_t max_expansion = 64;
+  // Strided views (transposed, expanded) of a PyTorch file may together take at most this many
+  // times the bytes of its members, or 1 GiB if that is more; beyond it, the source is refused
+  // (kLimit). So may all other tensors, where slices of another count once: views that only overlap
+  // are stored apart.
+  std::uint64_t max_expansion = 16;
   // Memory that inflating deflated members may take, in bytes; beyond it, kLimit. Inflating
   // more than 128 times this, beside 16 times what is stored, in all files of a folder together, is
   // refused too (kLimit): it would take long.

@@ -34,7 +34,7 @@ class SafetensorsSource final : public FileSource {
         fmt::format("tensor \"{}\"", escape_name(description_.tensors[index].name)));
   }
 
-  [[nodiscard]] Status finish() override {
+  [[nodiscard]] Status finish(const KeepGoing& /*keep_going*/) override {
     WPACK_ASSIGN(const os::FileIdentity identity, file_.identity());
     if (identity == identity_) return {};
     return Error(ErrorCode::kIo, fmt::format("{}: changed while it was read", file_.label()));

@@ -117,6 +117,12 @@ Status seal(const os::StagedDirectory& staged, IndexContents contents, PackRepor
   return write_index(staged, file);
 }
 
+// Everything is written; what is left are checks.
+Status keep_going(const PackPlan& plan, const PackOptions& options) {
+  if (!options.progress || options.progress({plan.payload_bytes, plan.payload_bytes})) return {};
+  return Error(ErrorCode::kCancelled, "cancelled");
+}
+
 }  // namespace
 
 Result<PackReport> pack(TensorSource& source, const std::string& path, const PackOptions& options) {
@@ -127,7 +133,7 @@ Result<PackReport> pack(TensorSource& source, const std::string& path, const Pac
                    options.replace ? os::ExistingTarget::kReplace : os::ExistingTarget::kRefuse));
   WPACK_ASSIGN(packing::PipelineResult result,
                packing::run_pipeline(source, plan, options, staged.fd(), staged.label()));
-  WPACK_TRY(source.finish());
+  WPACK_TRY(source.finish([&] { return keep_going(plan, options).has_value(); }));
 
   const std::uint64_t shared_bytes = result.written.shared_bytes;
   IndexContents contents =
@@ -137,8 +143,7 @@ Result<PackReport> pack(TensorSource& source, const std::string& path, const Pac
   PackReport report = report_of(plan, contents);
   WPACK_TRY(seal(staged, std::move(contents), report));
   WPACK_TRY(validate(staged));
-  if (options.progress && !options.progress({plan.payload_bytes, plan.payload_bytes}))
-    return Error(ErrorCode::kCancelled, "cancelled");
+  WPACK_TRY(keep_going(plan, options));
   WPACK_TRY(staged.publish());
 
   report.shared_bytes = shared_bytes;

@@ -55,7 +55,7 @@ Contents read_contents(TensorSource& source) {
     EXPECT_THAT(source.read(i, 0, std::as_writable_bytes(std::span(bytes))), IsOk());
     contents[tensors[i].name] = {tensors[i].dtype, tensors[i].shape, std::move(bytes)};
   }
-  EXPECT_THAT(source.finish(), IsOk());
+  EXPECT_THAT(source.finish({}), IsOk());
   return contents;
 }
 

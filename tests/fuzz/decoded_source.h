@@ -26,7 +26,7 @@ class DecodedSource final : public TensorSource {
   [[nodiscard]] Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
   [[nodiscard]] Status read_attachment(std::size_t index, std::uint64_t offset,
                                        MutableBytes out) override;
-  [[nodiscard]] Status finish() override { return {}; }
+  [[nodiscard]] Status finish(const KeepGoing& /*keep_going*/) override { return {}; }
 
  private:
   void add_storages(Input& input);

@@ -178,7 +178,7 @@ void run(std::string_view input) {
   if (!source) return require_refusal(source.error());
   require_sound((*source)->description());
   read_tensors(**source, *parsed, options);
-  require((*source)->finish().has_value(), "an unchanged source ends well");
+  require((*source)->finish({}).has_value(), "an unchanged source ends well");
   if (const auto plan = plan_pack((*source)->description()); !plan) require_refusal(plan.error());
 }
 

@@ -238,7 +238,7 @@ void require_same_checkpoint(const std::string& path, const DecodedSource& sourc
     require((*back)->read(i, 0, bytes).has_value(), "a tensor is read back");
     require(same(bytes, source.bytes(found->second)), "a tensor comes back with its bytes");
   }
-  require((*back)->finish().has_value(), "a checkpoint ends well");
+  require((*back)->finish({}).has_value(), "a checkpoint ends well");
 }
 
 void unpack_and_compare(const Container& container, const DecodedSource& source,

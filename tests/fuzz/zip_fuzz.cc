@@ -87,7 +87,7 @@ void run(Bytes bytes) {
   import::MemberReader reader(*file, *archive, *identity, kInflateBudget, work);
   if (const Status fits = reader.check_budget(); !fits) require_refusal(fits.error());
   for (const ZipMember& member : archive->members()) read_member(reader, member);
-  if (const Status finished = reader.finish(); !finished) require_refusal(finished.error());
+  if (const Status finished = reader.finish({}); !finished) require_refusal(finished.error());
 }
 
 }  // namespace

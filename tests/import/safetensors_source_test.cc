@@ -65,7 +65,7 @@ TEST_P(SafetensorsFixtureTest, ReadsEveryByteThatTheLibraryWrote) {
     EXPECT_EQ(description.metadata[i].key, expected.at("metadata")[i][0].get<std::string>());
     EXPECT_EQ(description.metadata[i].value, expected.at("metadata")[i][1].get<std::string>());
   }
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, SafetensorsFixtureTest,
@@ -119,7 +119,7 @@ TEST(SafetensorsSourceTest, ReportsAFileThatShrankByTensorAndOffset) {
   ASSERT_OK_AND_ASSIGN(const auto source, open_path(path));
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - 1);
   EXPECT_THAT(read_all(*source, 1), Fails(ErrorCode::kIo, "tensor \"b\""));
-  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, "changed while it was read"));
+  EXPECT_THAT(source->finish({}), Fails(ErrorCode::kIo, "changed while it was read"));
 }
 
 TEST(SafetensorsSourceTest, RejectsAFileThatWasRewrittenMeanwhile) {
@@ -129,7 +129,7 @@ TEST(SafetensorsSourceTest, RejectsAFileThatWasRewrittenMeanwhile) {
   (void)directory.write("x", safetensors_file(kPair, 8));
   std::filesystem::last_write_time(
       path, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
-  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, "changed while it was read"));
+  EXPECT_THAT(source->finish({}), Fails(ErrorCode::kIo, "changed while it was read"));
 }
 
 TEST(SafetensorsSourceTest, RejectsLengthsThatDoNotFit) {

@@ -325,7 +325,9 @@ TEST(PackTest, PublishesNothingWhenTheSourceTurnsOutBadAtItsEnd) {
   const TempDir directory;
   MemorySource source;
   add_varied_model(source);
-  source.on_finish = [] { return Status(Error(ErrorCode::kIntegrity, "CRC-32 does not match")); };
+  source.on_finish = [](const KeepGoing&) {
+    return Status(Error(ErrorCode::kIntegrity, "CRC-32 does not match"));
+  };
   EXPECT_THAT(pack(source, directory.file("m.wpack")), Fails(ErrorCode::kIntegrity, "CRC-32"));
   EXPECT_TRUE(names_in(directory).empty());
 }
@@ -340,6 +342,24 @@ void expect_cancelled_after(void (*add_model)(MemorySource&), int calls) {
     EXPECT_LE(progress.done_bytes, progress.total_bytes);
     return seen++ < calls;
   };
+  EXPECT_THAT(pack(source, directory.file("m.wpack"), options),
+              Fails(ErrorCode::kCancelled, "cancelled"));
+  EXPECT_TRUE(names_in(directory).empty());
+}
+
+TEST(PackTest, StopsWhenItIsCancelledWhileTheSourceFinishes) {
+  const TempDir directory;
+  MemorySource source;
+  add_varied_model(source);
+  bool finishing = false;
+  source.on_finish = [&](const KeepGoing& keep_going) {
+    EXPECT_TRUE(keep_going());
+    finishing = true;
+    EXPECT_FALSE(keep_going());
+    return Status(Error(ErrorCode::kCancelled, "cancelled"));
+  };
+  PackOptions options;
+  options.progress = [&](const Progress&) { return !finishing; };
   EXPECT_THAT(pack(source, directory.file("m.wpack"), options),
               Fails(ErrorCode::kCancelled, "cancelled"));
   EXPECT_TRUE(names_in(directory).empty());

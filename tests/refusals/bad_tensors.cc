@@ -266,14 +266,14 @@ std::vector<BadValue> bad_tensors() {
        "'x' is made by m.D"},
       {"expanded too far",
        [](auto& b) {
-         b.tensor("0", 2, {65, 2}, {0, 1});
+         b.tensor("0", 2, {(1 << 27) + 1, 2}, {0, 1});
        },
-       "more than 64 times the 8 bytes", ErrorCode::kLimit},
+       "take 1073741832 bytes, more than the 1073741824 that", ErrorCode::kLimit},
       {"expanded without end",
        [](auto& b) {
          b.tensor("0", 2, {kMax / 16, 1}, {0, 1});
        },
-       "more than 64 times", ErrorCode::kLimit},
+       "bytes, more than the 1073741824 that", ErrorCode::kLimit},
   };
 }
 

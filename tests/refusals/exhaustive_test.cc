@@ -62,7 +62,7 @@ Status use_source(const std::string& path) {
     std::vector<std::byte> bytes(description.tensors[i].nbytes);
     WPACK_TRY(source->read(i, 0, bytes));
   }
-  return source->finish();
+  return source->finish({});
 }
 
 // Counts the cases of one file, so that a loop that judges nothing is noticed.

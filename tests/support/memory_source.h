@@ -86,12 +86,14 @@ class MemorySource final : public TensorSource {
     return {};
   }
 
-  [[nodiscard]] Status finish() override { return on_finish ? on_finish() : Status(); }
+  [[nodiscard]] Status finish(const KeepGoing& keep_going) override {
+    return on_finish ? on_finish(keep_going) : Status();
+  }
 
   // Faults to inject.
   std::function<Status(std::size_t, std::uint64_t)> on_read;
   std::function<Status(std::size_t, std::uint64_t)> on_read_attachment;
-  std::function<Status()> on_finish;
+  std::function<Status(const KeepGoing&)> on_finish;
 
  private:
   SourceDescription description_;

@@ -36,7 +36,7 @@ class ShardedSource final : public TensorSource {
   [[nodiscard]] Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
   [[nodiscard]] Status read_attachment(std::size_t index, std::uint64_t offset,
                                        MutableBytes out) override;
-  [[nodiscard]] Status finish() override;
+  [[nodiscard]] Status finish(const KeepGoing& keep_going) override;
 
  private:
   static constexpr std::size_t kNone = ~std::size_t{0};
@@ -227,10 +227,10 @@ Status ShardedSource::read_attachment(std::size_t index, std::uint64_t offset, M
   return attachment_file_.read_exact(offset, out);
 }
 
-Status ShardedSource::finish() {
+Status ShardedSource::finish(const KeepGoing& keep_going) {
   for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
     WPACK_ASSIGN(FileSource* const source, shards_.use(shard));
-    WPACK_TRY(source->finish());
+    WPACK_TRY(source->finish(keep_going));
   }
   for (std::size_t i = 0; i < attached_.size(); ++i)
     WPACK_TRY(folder_.reopen(description_.attachments[i].name, attached_[i]));

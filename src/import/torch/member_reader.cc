@@ -191,7 +191,13 @@ Result<std::vector<std::byte>> MemberReader::read_whole(const ZipMember& member)
   return bytes;
 }
 
-Status MemberReader::finish_stored(std::size_t index, MutableBytes buffer) {
+Status MemberReader::go_on(const KeepGoing& keep_going) const {
+  if (!keep_going || keep_going()) return {};
+  return Error(ErrorCode::kCancelled, fmt::format("{}: cancelled", file_.label()));
+}
+
+Status MemberReader::finish_stored(std::size_t index, MutableBytes buffer,
+                                   const KeepGoing& keep_going) {
   const ZipMember& member = archive_.members()[index];
   if (unchecked_) return {};
   if (member.size == 0 && member.crc32 != 0)
@@ -201,11 +207,12 @@ Status MemberReader::finish_stored(std::size_t index, MutableBytes buffer) {
     const MutableBytes piece = buffer.first(
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), member.size - offset)));
     WPACK_TRY(read(member, offset, piece));
+    WPACK_TRY(go_on(keep_going));
   }
   return {};
 }
 
-Status MemberReader::finish() {
+Status MemberReader::finish(const KeepGoing& keep_going) {
   WPACK_TRY(check_unchanged());
   const auto members = archive_.members();
   std::uint64_t largest = 0;
@@ -213,9 +220,10 @@ Status MemberReader::finish() {
   std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(largest, kFinishBuffer)));
   for (std::size_t index = 0; index < members.size(); ++index) {
     if (!members[index].deflated) {
-      WPACK_TRY(finish_stored(index, buffer));
+      WPACK_TRY(finish_stored(index, buffer, keep_going));
     } else if (progress_[index].checked < members[index].size || members[index].size == 0) {
       WPACK_TRY(read_whole(members[index]));  // nobody reads it again: it is not kept
+      WPACK_TRY(go_on(keep_going));
     }
   }
   return check_unchanged();

@@ -12,6 +12,7 @@
 #include "import/torch/zip_archive.h"
 #include "os/file.h"
 #include "wpack/error.h"
+#include "wpack/progress.h"
 #include "wpack/types.h"
 
 struct libdeflate_decompressor;
@@ -50,7 +51,7 @@ class MemberReader {
   [[nodiscard]] Result<std::vector<std::byte>> read_whole(const ZipMember& member);
 
   // Checks every CRC-32 that reading has not, and that the file did not change. Errors: as read().
-  [[nodiscard]] Status finish();
+  [[nodiscard]] Status finish(const KeepGoing& keep_going);
 
   // Gives back the memory of members that were inflated. They are inflated again when they are
   // read.
@@ -81,7 +82,9 @@ class MemberReader {
   [[nodiscard]] Error fault(const ZipMember& member, std::string_view cause) const;
   [[nodiscard]] Status check_unchanged() const;
   [[nodiscard]] Status extend_checksum(std::size_t index, std::uint64_t offset, Bytes bytes);
-  [[nodiscard]] Status finish_stored(std::size_t index, MutableBytes buffer);
+  [[nodiscard]] Status finish_stored(std::size_t index, MutableBytes buffer,
+                                     const KeepGoing& keep_going);
+  [[nodiscard]] Status go_on(const KeepGoing& keep_going) const;
   [[nodiscard]] Result<Bytes> inflated(std::size_t index);
   [[nodiscard]] Status inflate(const ZipMember& member, MutableBytes out);
   void make_room(std::uint64_t needed);

@@ -69,10 +69,7 @@ std::optional<std::uint64_t> span_of(Shape shape, std::span<const std::uint64_t>
 
 TensorRebuilder::TensorRebuilder(const PickleTree& tree, const ZipArchive& archive,
                                  std::uint64_t max_expansion)
-    : tree_(tree),
-      archive_(archive),
-      max_expansion_(max_expansion),
-      gathered_limit_(unfolded_limit(archive, max_expansion)) {}
+    : tree_(tree), archive_(archive), gathered_limit_(unfolded_limit(archive, max_expansion)) {}
 
 bool TensorRebuilder::is_tensor(NodeId id) const {
   if (tree_.kind(id) == NodeKind::kPersistent) return true;
@@ -288,22 +285,17 @@ Status TensorRebuilder::place(const Storage& storage, std::uint64_t offset,
   view.byte_offset = offset * element;
   if (is_contiguous(view.shape, strides)) return {};
   view.strides = std::move(strides);
-  return check_expansion(storage, view);
+  return check_expansion(view);
 }
 
 // Many views together are held to the whole archive, lest a small file unfold into a huge one.
-Status TensorRebuilder::check_expansion(const Storage& storage, const TensorView& view) {
-  if (view.nbytes > base::checked_mul(storage.size, max_expansion_).value_or(kUnlimited)) {
-    return Error(ErrorCode::kLimit,
-                 fmt::format("its {} bytes are more than {} times the {} bytes of its storage",
-                             view.nbytes, max_expansion_, storage.size));
-  }
+Status TensorRebuilder::check_expansion(const TensorView& view) {
   gathered_size_ = base::checked_add(gathered_size_, view.nbytes).value_or(kUnlimited);
   if (gathered_size_ > gathered_limit_) {
     return Error(ErrorCode::kLimit,
-                 fmt::format("the strided views up to here take {} bytes, more than {} times the "
-                             "{} bytes of the archive",
-                             gathered_size_, max_expansion_, archive_.stored_size()));
+                 fmt::format("the strided views up to here take {} bytes, more than the {} that "
+                             "those of an archive of {} bytes may take",
+                             gathered_size_, gathered_limit_, archive_.stored_size()));
   }
   return {};
 }

@@ -63,11 +63,10 @@ class TensorRebuilder {
   [[nodiscard]] Status check_metadata(NodeId id) const;
   [[nodiscard]] Status place(const Storage& storage, std::uint64_t offset,
                              std::vector<std::uint64_t> strides, TensorView& view);
-  [[nodiscard]] Status check_expansion(const Storage& storage, const TensorView& view);
+  [[nodiscard]] Status check_expansion(const TensorView& view);
 
   const PickleTree& tree_;
   const ZipArchive& archive_;
-  std::uint64_t max_expansion_;
   std::uint64_t gathered_limit_;     // bytes that strided views may take together
   std::uint64_t gathered_size_ = 0;  // bytes of all strided views so far
 };

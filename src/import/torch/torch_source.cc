@@ -75,7 +75,7 @@ class TorchSource final : public FileSource {
   [[nodiscard]] Status load(const SourceOptions& options, MemoryMeter& meter);
 
   Status read(std::size_t index, std::uint64_t offset, MutableBytes out) override;
-  Status finish() override { return reader_.finish(); }
+  Status finish(const KeepGoing& keep_going) override { return reader_.finish(keep_going); }
   [[nodiscard]] std::uint64_t kept_bytes() const noexcept override {
     return archive_.directory().size() + archive_.members().size() * kKeptForMember +
            plans_.capacity() * sizeof(Plan);

@@ -259,6 +259,7 @@ def rezip(source, target, change=lambda name, data: data, method=zipfile.ZIP_STO
 def write_all(writer):
     writer.save("dtypes.pt", all_dtypes())
     writer.save("views.pt", views())
+    writer.save("expanded.pt", {"x": torch.zeros(1).expand(65)})
     writer.save("objects.pt", objects())
     writer.save("nested.pt", nested())
     state_dict = writer.save("state_dict.pth", Tiny().state_dict())
@@ -322,7 +323,6 @@ def write_refused(writer):
     save("bare_tensor.pt", sequence(2), "one tensor without a name")
     save("nothing.pt", {"epoch": 1}, "holds no tensors")
     save("rank33.pt", {"x": torch.zeros([1] * 33)}, "33 dimensions")
-    save("expanded.pt", {"x": torch.zeros(1).expand(65)}, "more than 64 times")
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), writer.path("torchscript.pt"))
     writer.refused("torchscript.pt", "TorchScript")
 

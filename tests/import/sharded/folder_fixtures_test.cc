@@ -39,7 +39,7 @@ TEST_P(FolderFixturesTest, HoldWhatTransformersReads) {
     EXPECT_EQ(libdeflate_crc32(0, bytes.data(), bytes.size()),
               wanted["crc32"].get<std::uint32_t>());
   }
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
 }
 
 TEST_P(FolderFixturesTest, AreKeptWholeWithoutAWarning) {

@@ -20,7 +20,7 @@ class CountingSource final : public FileSource {
     identity_ = *file_.identity();
   }
   [[nodiscard]] Status read(std::size_t, std::uint64_t, MutableBytes) override { return {}; }
-  [[nodiscard]] Status finish() override { return {}; }
+  [[nodiscard]] Status finish(const KeepGoing& /*keep_going*/) override { return {}; }
   [[nodiscard]] std::uint64_t kept_bytes() const noexcept override { return 0; }
   void drop_caches() noexcept override { ++drops_; }
 

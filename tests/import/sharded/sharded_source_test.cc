@@ -7,13 +7,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 
+#include "import/sharded/read_source.h"
 #include "import/torch/checkpoint_file.h"
 #include "refusals/bad_folders.h"
 #include "support/model_folder.h"
-#include "support/open_file_limit.h"
 #include "support/result_matchers.h"
 
 namespace wpack {
@@ -28,25 +27,9 @@ using testing::kIndexName;
 using testing::model_shard;
 using testing::ModelFolder;
 using ::testing::Not;
+using testing::read_all;
+using testing::read_attachment;
 using testing::read_tensor;
-
-std::map<std::string, std::string> read_all(TensorSource& source) {
-  std::map<std::string, std::string> contents;
-  const auto& tensors = source.description().tensors;
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    auto bytes = read_tensor(source, i);
-    EXPECT_THAT(bytes, IsOk());
-    if (bytes) contents[tensors[i].name] = *std::move(bytes);
-  }
-  EXPECT_THAT(source.finish(), IsOk());
-  return contents;
-}
-
-std::string read_attachment(TensorSource& source, std::size_t index) {
-  std::string bytes(source.description().attachments[index].size, '\0');
-  EXPECT_THAT(source.read_attachment(index, 0, std::as_writable_bytes(std::span(bytes))), IsOk());
-  return bytes;
-}
 
 std::vector<std::string> attachment_names(const TensorSource& source) {
   std::vector<std::string> names;
@@ -180,7 +163,7 @@ TEST_F(FolderTest, AttachesWhatTravelsWithTheWeightsAndListsTheRest) {
               ElementsAre(HasSubstr("größe.json is left out: an attachment's name"),
                           "pytorch_model.bin (and 1 more) is left out: the weights are those of "
                           "model.safetensors.index.json"));
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
 }
 
 TEST_F(FolderTest, AttachesNothingWhenItIsToldSo) {
@@ -330,94 +313,6 @@ TEST_F(FolderTest, OpensAnIndexThatIsNamedWhateverElseIsThere) {
   EXPECT_EQ(read_all(*source), kSmallContents);
   EXPECT_THAT(source->description().warnings,
               ElementsAre(HasSubstr("model.safetensors is left out")));
-}
-
-// Files that change, and few descriptors.
-class ManyFilesTest : public ::testing::Test {
- protected:
-  static constexpr int kCount = 40;
-  static std::string file_name(int i) {
-    std::string number = std::to_string(i);
-    number.insert(0, 5 - number.size(), '0');
-    return "model-" + number + "-of-00040.safetensors";
-  }
-
-  ManyFilesTest() {
-    for (int i = 1; i <= kCount; ++i) {
-      const std::string name = "layers." + std::to_string(i) + ".w";
-      contents_[name] = std::string(10, static_cast<char>('0' + i));
-      folder_.shard(file_name(i), {{name, contents_[name]}});
-    }
-    folder_.write_index().write("config.json", "{}");
-  }
-
-  static std::size_t open_files() {
-    const fs::directory_iterator begin("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin, fs::directory_iterator()));
-  }
-
-  ModelFolder folder_;
-  std::map<std::string, std::string> contents_;
-};
-
-TEST_F(ManyFilesTest, KeepsFewFilesOpen) {
-  const std::size_t before = open_files();
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  EXPECT_LE(open_files(), before + 9) << "eight files and the folder";
-  std::byte out[10];
-  for (const std::size_t step : {1U, 7U, 39U}) {
-    for (std::size_t i = 0, at = 0; i < kCount; ++i, at = (at + step) % kCount) {
-      ASSERT_THAT(source->read(at, 0, out), IsOk());
-      EXPECT_EQ(static_cast<char>(out[9]),
-                contents_.at(source->description().tensors[at].name).back());
-    }
-  }
-  EXPECT_THAT(source->finish(), IsOk());
-  EXPECT_LE(open_files(), before + 9);
-}
-
-TEST_F(ManyFilesTest, ReadsThemWhereOnlyTwentyMayBeOpen) {
-  const testing::OpenFileLimit few(open_files() + 12);
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  EXPECT_EQ(read_all(*source), contents_);
-}
-
-TEST_F(ManyFilesTest, NoticesFilesThatWereReplacedWhileTheyWereClosed) {
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  const std::string replaced = folder_.file(file_name(1));
-  const std::string bytes = testing::read_file(replaced);
-  fs::remove(replaced);
-  folder_.write(file_name(1), bytes);
-  std::byte out[10];
-  EXPECT_THAT(source->read(0, 0, out),
-              Fails(ErrorCode::kIo, "tensor \"layers.1.w\": " + replaced + ": changed while"));
-  EXPECT_THAT(source->read(kCount - 1, 0, out), IsOk());
-  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, "changed while it was read"));
-}
-
-TEST_F(ManyFilesTest, NoticesFilesThatVanished) {
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  fs::remove(folder_.file(file_name(2)));
-  std::byte out[10];
-  EXPECT_THAT(source->read(1, 0, out), Fails(ErrorCode::kIo, "No such file"));
-}
-
-TEST_F(ManyFilesTest, NoticesAttachmentsThatChanged) {
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  EXPECT_EQ(read_attachment(*source, 0), "{}");
-  folder_.write("config.json", "{ }");
-  EXPECT_THAT(source->finish(),
-              Fails(ErrorCode::kIo, folder_.file("config.json") + ": changed while it was read"));
-  ASSERT_OK_AND_ASSIGN(const auto again, open_tensor_source(folder_.path()));
-  folder_.write("config.json", "{}");
-  std::byte out[1];
-  EXPECT_THAT(again->read_attachment(0, 0, out), Fails(ErrorCode::kIo, "changed while"));
-}
-
-TEST_F(ManyFilesTest, NoticesFilesThatChangedAfterTheirLastRead) {
-  ASSERT_OK_AND_ASSIGN(const auto source, open_tensor_source(folder_.path()));
-  std::ofstream(folder_.file(file_name(kCount)), std::ios::app) << "x";
-  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, file_name(kCount) + ": changed while"));
 }
 
 // PyTorch files, whose tensors lie in storages.

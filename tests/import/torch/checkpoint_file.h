@@ -71,7 +71,7 @@ Status read_everything(const File& file, const SourceOptions& options = {}) {
   WPACK_ASSIGN(const auto source, file.open(options));
   for (std::size_t i = 0; i < source->description().tensors.size(); ++i)
     WPACK_TRY(read_tensor(*source, i));
-  return source->finish();
+  return source->finish({});
 }
 
 }  // namespace wpack::testing

@@ -77,7 +77,7 @@ TEST(MemberReaderTest, ReadsAnyRangeInAnyOrder) {
       EXPECT_THAT(opened.read("x", at, count), IsOk());
       EXPECT_EQ(*opened.read("x", at, count), all.substr(at, count));
     }
-    EXPECT_THAT(opened.reader().finish(), IsOk());
+    EXPECT_THAT(opened.reader().finish({}), IsOk());
   }
 }
 
@@ -103,7 +103,20 @@ TEST(MemberReaderTest, RejectsDamageOfBytesThatNobodyRead) {
     zip.entries[0].descriptor = true;
     zip.entries[0].crc = 0x12345678;
     Opened opened(zip);
-    EXPECT_THAT(opened.reader().finish(), Fails(ErrorCode::kIntegrity, "CRC-32"));
+    EXPECT_THAT(opened.reader().finish({}), Fails(ErrorCode::kIntegrity, "CRC-32"));
+  }
+}
+
+TEST(MemberReaderTest, StopsReadingWhatNobodyReadWhenItIsCancelled) {
+  for (const bool deflate : {false, true}) {
+    ZipBuilder zip;
+    for (const char* name : {"m/x", "m/y", "m/z"})
+      zip.add(name, pattern(std::size_t{3} << 20)).deflate = deflate;
+    Opened opened(zip, std::size_t{8} << 20);
+    int asked = 0;
+    EXPECT_THAT(opened.reader().finish([&] { return ++asked < 2; }),
+                Fails(ErrorCode::kCancelled, ": cancelled"));
+    EXPECT_EQ(asked, 2);
   }
 }
 
@@ -114,7 +127,7 @@ TEST(MemberReaderTest, RejectsDamageOfBytesReadOutOfOrder) {
   Opened opened(zip);
   EXPECT_THAT(opened.read("x", 1000, 4000), IsOk());
   EXPECT_THAT(opened.read("x", 0, 900), IsOk());
-  EXPECT_THAT(opened.reader().finish(), Fails(ErrorCode::kIntegrity, "CRC-32"));
+  EXPECT_THAT(opened.reader().finish({}), Fails(ErrorCode::kIntegrity, "CRC-32"));
 }
 
 TEST(MemberReaderTest, RejectsAnEmptyMemberWithAChecksum) {
@@ -122,7 +135,7 @@ TEST(MemberReaderTest, RejectsAnEmptyMemberWithAChecksum) {
   zip.add("m/empty", "").descriptor = true;
   zip.entries[1].crc = 5;
   Opened opened(zip);
-  EXPECT_THAT(opened.reader().finish(), Fails(ErrorCode::kIntegrity, "is empty"));
+  EXPECT_THAT(opened.reader().finish({}), Fails(ErrorCode::kIntegrity, "is empty"));
 }
 
 TEST(MemberReaderTest, ReadsArchivesWithoutChecksums) {
@@ -132,7 +145,7 @@ TEST(MemberReaderTest, ReadsArchivesWithoutChecksums) {
   Opened opened(zip);
   EXPECT_TRUE(opened.reader().unchecked());
   EXPECT_THAT(opened.read("x", 0, 5000), IsOk());
-  EXPECT_THAT(opened.reader().finish(), IsOk());
+  EXPECT_THAT(opened.reader().finish({}), IsOk());
 }
 
 TEST(MemberReaderTest, RejectsAMissingChecksumAmongOthers) {
@@ -142,7 +155,7 @@ TEST(MemberReaderTest, RejectsAMissingChecksumAmongOthers) {
   zip.add("m/y", "y");
   Opened opened(zip);
   EXPECT_FALSE(opened.reader().unchecked());
-  EXPECT_THAT(opened.reader().finish(), Fails(ErrorCode::kIntegrity, "says 00000000"));
+  EXPECT_THAT(opened.reader().finish({}), Fails(ErrorCode::kIntegrity, "says 00000000"));
 }
 
 struct BadDeflate {
@@ -223,8 +236,8 @@ TEST(MemberReaderTest, CountsWhatAllFilesOfASourceInflate) {
   EXPECT_THAT(first.reader().check_budget(), IsOk());
   Opened second(zip, 4100, work);
   EXPECT_THAT(second.reader().check_budget(), Fails(ErrorCode::kLimit, "inflate to more than"));
-  EXPECT_THAT(first.reader().finish(), IsOk());
-  EXPECT_THAT(second.reader().finish(), Fails(ErrorCode::kLimit, "again and again"));
+  EXPECT_THAT(first.reader().finish({}), IsOk());
+  EXPECT_THAT(second.reader().finish({}), Fails(ErrorCode::kLimit, "again and again"));
 }
 
 TEST(MemberReaderTest, InflatesAgainWhatWasDropped) {
@@ -286,7 +299,7 @@ TEST(MemberReaderTest, RejectsAFileThatChanged) {
   Opened opened(one_member(false));
   EXPECT_THAT(opened.read("x", 0, 5000), IsOk());
   std::ofstream(opened.path(), std::ios::binary | std::ios::app) << "more";
-  EXPECT_THAT(opened.reader().finish(), Fails(ErrorCode::kIo, "changed while it was read"));
+  EXPECT_THAT(opened.reader().finish({}), Fails(ErrorCode::kIo, "changed while it was read"));
 }
 
 TEST(MemberReaderTest, RejectsChangedBytesAsAChangeNotAsDamage) {

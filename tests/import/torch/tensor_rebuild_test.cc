@@ -265,7 +265,7 @@ TEST(TensorRebuildTest, RejectsWrappersWithoutEnd) {
 }
 
 TEST(TensorRebuildTest, RejectsManyExpandedViewsTogether) {
-  // Each takes 60 MiB, and 64 times the archive is less than what all take.
+  // Each takes 60 MiB, and 16 times the archive is less than what all take.
   constexpr std::int64_t kCount = 1 << 18;
   const auto pickle = [](int views) {
     PickleBuilder builder;
@@ -276,7 +276,8 @@ TEST(TensorRebuildTest, RejectsManyExpandedViewsTogether) {
   };
   const std::string storage(4 * kCount, 's');
   EXPECT_THAT(open_pickle(pickle(17), {storage}), testing::IsOk());
-  EXPECT_THAT(open_pickle(pickle(18), {storage}), Fails(ErrorCode::kLimit, "bytes of the archive"));
+  EXPECT_THAT(open_pickle(pickle(18), {storage}),
+              Fails(ErrorCode::kLimit, "those of an archive of"));
 }
 
 // Tensors of `size` bytes, each `step` bytes behind the one before.
@@ -291,11 +292,11 @@ std::string overlapping(int count, std::int64_t storage, std::int64_t size, std:
 }
 
 TEST(TensorRebuildTest, RejectsManyViewsThatOverlap) {
-  // 64 times the archive is 1 GiB and little more.
-  constexpr std::int64_t kSize = std::int64_t{16} << 20;
+  // 16 times the archive is 1 GiB and little more.
+  constexpr std::int64_t kSize = std::int64_t{64} << 20;
   const std::string storage(kSize, 's');
-  EXPECT_THAT(open_pickle(overlapping(64, kSize, kSize - 8000, 100), {storage}), testing::IsOk());
-  EXPECT_THAT(open_pickle(overlapping(70, kSize, kSize - 8000, 100), {storage}),
+  EXPECT_THAT(open_pickle(overlapping(16, kSize, kSize - 8000, 100), {storage}), testing::IsOk());
+  EXPECT_THAT(open_pickle(overlapping(17, kSize, kSize - 8000, 100), {storage}),
               Fails(ErrorCode::kLimit, "other views that overlap"));
 }
 
@@ -335,13 +336,24 @@ TEST(TensorRebuildTest, ReadsATransposedMatrixOfAnyShape) {
   EXPECT_THAT(open_pickle(pickle, {storage}), testing::IsOk());
 }
 
-TEST(TensorRebuildTest, ReadsExpandedViewsUpToTheLimit) {
-  const std::string pickle = holding([](auto& b) { b.tensor("0", 2, {65, 2}, {0, 1}); });
-  SourceOptions options;
-  options.max_expansion = 65;
+TEST(TensorRebuildTest, ReadsANumberThatIsExpandedToAWholeTensor) {
+  const std::string pickle = holding([](auto& b) { b.tensor("0", 2, {1 << 27, 2}, {0, 1}); });
   const testing::CheckpointFile file(testing::checkpoint_zip(pickle, {"abcdefgh"}));
+  ASSERT_OK_AND_ASSIGN(const auto source, file.open());
+  EXPECT_EQ(source->description().tensors[0].nbytes, std::uint64_t{1} << 30);
+}
+
+TEST(TensorRebuildTest, ReadsExpandedViewsUpToTheLimit) {
+  const std::string pickle = holding([](auto& b) {
+    b.tensor("0", 1 << 20, {300, 1 << 20}, {0, 1});
+  });
+  const std::string storage(std::size_t{4} << 20, 's');
+  const testing::CheckpointFile file(testing::checkpoint_zip(pickle, {storage}));
+  SourceOptions options;
+  EXPECT_THAT(file.open(options), Fails(ErrorCode::kLimit, "tensor 'x'"));
+  options.max_expansion = 300;
   ASSERT_OK_AND_ASSIGN(const auto source, file.open(options));
-  EXPECT_EQ(source->description().tensors[0].nbytes, 520U);
+  EXPECT_EQ(source->description().tensors[0].nbytes, std::uint64_t{300} << 22);
 }
 
 }  // namespace

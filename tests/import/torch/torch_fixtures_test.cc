@@ -81,7 +81,7 @@ TEST_P(TorchFixturesTest, ReadsWhatPyTorchSays) {
                 wanted["crc32"].get<std::uint32_t>());
     }
   }
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
 }
 
 TEST_P(TorchFixturesTest, ReadsScalarsAsMetadata) {

@@ -41,7 +41,7 @@ TEST(TorchSourceTest, ReadsASmallCheckpoint) {
   ASSERT_OK_AND_ASSIGN(const auto source, file.open());
   EXPECT_EQ(*read_tensor(*source, 0), "abcdefgh");
   EXPECT_EQ(*read_tensor(*source, 0, 1), "abcdefgh");
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
   EXPECT_EQ(source->description().order, SourceOrder::kUse);
   EXPECT_TRUE(source->description().attachments.empty());
 }
@@ -103,7 +103,7 @@ TEST(TorchSourceTest, RejectsAFileThatChangedWhileItWasRead) {
   ASSERT_OK_AND_ASSIGN(const auto source, file.open());
   EXPECT_THAT(read_tensor(*source, 0), IsOk());
   std::filesystem::resize_file(file.path(), 10'000);
-  EXPECT_THAT(source->finish(), Fails(ErrorCode::kIo, "changed while it was read"));
+  EXPECT_THAT(source->finish({}), Fails(ErrorCode::kIo, "changed while it was read"));
 }
 
 TEST(TorchSourceTest, RejectsAFileThatWasCutWhileItWasRead) {
@@ -126,7 +126,7 @@ TEST(TorchSourceTest, ReadsBigEndianTensorsInAnyPiece) {
     EXPECT_EQ(*read_tensor(*source, 0, piece), "dcbahgfelkji");
     EXPECT_EQ(*read_tensor(*source, 1, piece), "dcbalkji");
     EXPECT_EQ(*read_tensor(*source, 2, piece), "dcfehg");
-    EXPECT_THAT(source->finish(), IsOk());
+    EXPECT_THAT(source->finish({}), IsOk());
   }
 }
 
@@ -170,7 +170,7 @@ TEST(TorchSourceTest, ReadsAStridedViewLargerThanABlock) {
   EXPECT_EQ(std::memcmp(element.data(), &bytes[bytes.size() - 4], 4), 0);
   ASSERT_THAT(source->read(0, 8, element), IsOk());
   EXPECT_EQ(std::memcmp(element.data(), &bytes[8], 4), 0);
-  EXPECT_THAT(source->finish(), IsOk());
+  EXPECT_THAT(source->finish({}), IsOk());
 }
 
 TEST(TorchSourceTest, RejectsEveryDamagedByteOfMetadataAndPayload) {
