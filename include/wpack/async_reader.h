@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "wpack/error.h"
 #include "wpack/export.h"
@@ -69,5 +70,15 @@ class WPACK_EXPORT AsyncReader {
 // Errors: kInvalidArgument, kLimit (a thread could not be started).
 [[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<AsyncReader>> make_pread_reader(
     std::uint32_t threads);
+
+// An engine that this build knows, and whether this host lets it work.
+struct EngineProbe {
+  std::string_view name;         // as AsyncReader::name() says it; never dangles
+  std::optional<Error> refused;  // why it does not work here; empty if it does
+};
+
+// Tries every engine by really using it, and returns them in the order in which they are preferred.
+// A refusal is data, not an error: the next engine is taken. Thread safety: any thread.
+[[nodiscard]] WPACK_EXPORT std::vector<EngineProbe> probe_engines();
 
 }  // namespace wpack
