@@ -26,6 +26,7 @@
 // reading the old bytes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -66,6 +67,22 @@ struct OpenOptions {
   // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097. A tensor takes
   // about 100 bytes and its name.
   std::uint64_t max_index_bytes = std::uint64_t{64} << 20;
+  // Private memory that the bytes of tensors may take, in bytes; unset: as much as the system has.
+  // With a budget, access kAuto means kRead: nothing is mapped, so that this is all the memory that
+  // loading takes beside the index. The budget is never passed. When it is spent, readahead waits,
+  // and a demand gives up layers that nobody holds: released ones first (which stay in memory until
+  // then), the one released longest ago before the others. What handles hold is never given up; a
+  // demand that finds nothing else fails (kLimit), after its deadline if it has one.
+  // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
+  std::optional<std::uint64_t> memory_budget = std::nullopt;
+};
+
+// How long a call may wait.
+struct AcquireOptions {
+  // When it passes, the call fails (kDeadline) within the time of a few reads, and hands out
+  // nothing; what was read ahead stays. Unset: no limit, but memory that handles hold is not waited
+  // for.
+  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
 };
 
 // How the bytes of an extent are stored. Numbers are pinned (format/REGISTRY.md); a container
@@ -141,7 +158,15 @@ struct AccessStats {
   std::uint64_t read_bytes = 0;      // read into private memory
   std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
   std::uint64_t prefetched_bytes = 0;
-  std::string mapping_refused;  // why shards are read instead of mapped; empty if they are mapped
+  std::string mapping_refused =
+      {};                        // why shards are read instead of mapped; empty if they are mapped
+  std::uint64_t layer_hits = 0;  // acquired layers that were in memory already
+  std::uint64_t layer_misses = 0;  // acquired layers that had to be read
+  // Of the memory budget, which containers may share.
+  std::uint64_t layers_given_up = 0;      // layers that went from memory to make room
+  std::uint64_t memory_bytes = 0;         // private memory held now, kept free included
+  std::uint64_t peak_memory_bytes = 0;    // the most that was held
+  std::uint64_t reused_memory_bytes = 0;  // used again without asking the system
 };
 
 class Container;
@@ -216,12 +241,14 @@ class WPACK_EXPORT Layer {
   // Waits until the layer is in memory and returns its tensors; checks them by the policy of
   // OpenOptions; starts reading the next OpenOptions::readahead_layers layers. May be called any
   // number of times. Errors: kIo (operation, file, offset), kIntegrity (a checksum does not match),
-  // kBadInput (a codec or element type that this version does not know), kLimit (no memory).
-  [[nodiscard]] Result<LayerView> acquire() const;
+  // kBadInput (a codec or element type that this version does not know), kLimit (no memory, or the
+  // budget cannot hold it: the message says which budget would), kDeadline.
+  [[nodiscard]] Result<LayerView> acquire(const AcquireOptions& options = {}) const;
 
   // Says that the layer is not needed for now. Its memory is given back: at once if it is mapped
   // (views stay valid, and read the pages again when they are touched), or with the last handle
-  // if it was read into private memory. A prefetch that has not started is dropped. Never fails.
+  // if it was read into private memory; under a memory budget it stays until the room is needed
+  // (with kPageCache it goes at once). A prefetch that has not started is dropped. Never fails.
   void release(ReleasePages pages = ReleasePages::kMemory) const;
 
  private:
@@ -265,8 +292,9 @@ class WPACK_EXPORT Container {
   // Returns the tensor with its bytes: a view of the mapped shard where it is stored RAW and may
   // be mapped, otherwise a copy in private memory (shared by all handles to its extent).
   // Errors: kNotFound, and those of Layer::acquire.
-  [[nodiscard]] Result<Tensor> tensor(std::string_view name) const;
-  [[nodiscard]] Result<Tensor> tensor(std::uint32_t id) const;
+  [[nodiscard]] Result<Tensor> tensor(std::string_view name,
+                                      const AcquireOptions& options = {}) const;
+  [[nodiscard]] Result<Tensor> tensor(std::uint32_t id, const AcquireOptions& options = {}) const;
 
   [[nodiscard]] std::uint32_t layer_count() const noexcept;
   // Returns layer `id` < layer_count() (asserted).

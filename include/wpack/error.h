@@ -23,7 +23,8 @@
 namespace wpack {
 
 // What kind of failure it was. The numbers are pinned and never reused. The wpack command exits
-// with the number itself (kNotFound, a name that the caller got wrong, exits with 2).
+// with the number itself, but for kNotFound, a name that the caller got wrong (2), and kDeadline
+// (1).
 enum class ErrorCode : int {
   kInternal = 1,         // a defect of wpack, or a failure that fits nowhere below
   kInvalidArgument = 2,  // the caller asked for something that makes no sense
@@ -33,6 +34,7 @@ enum class ErrorCode : int {
   kLimit = 6,            // a resource ran out: memory, budget, disk space, quota, descriptors
   kUnsupportedHost = 7,  // this kernel, file system or processor cannot do it
   kNotFound = 8,         // no tensor or layer has that name
+  kDeadline = 9,         // the caller's deadline passed first
   kCancelled = 130,      // the caller asked to stop
 };
 

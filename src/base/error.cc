@@ -20,6 +20,8 @@ std::string_view to_string(ErrorCode code) noexcept {
       return "unsupported host";
     case ErrorCode::kNotFound:
       return "not found";
+    case ErrorCode::kDeadline:
+      return "deadline";
     case ErrorCode::kCancelled:
       return "cancelled";
   }

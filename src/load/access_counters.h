@@ -10,6 +10,8 @@ struct AccessCounters {
   std::atomic<std::uint64_t> read_bytes{0};
   std::atomic<std::uint64_t> verified_bytes{0};
   std::atomic<std::uint64_t> prefetched_bytes{0};
+  std::atomic<std::uint64_t> layer_hits{0};
+  std::atomic<std::uint64_t> layer_misses{0};
 };
 
 }  // namespace wpack::load

@@ -7,24 +7,34 @@
 namespace wpack::load {
 
 Result<std::vector<BlockRef>> BlockCache::get(std::span<const std::uint32_t> extents,
-                                              StopFlag stop) {
+                                              const ReadControl& control,
+                                              MemoryBudget::Reading* reading) {
   std::vector<BlockRef> blocks(extents.size());
   for (;;) {
     std::unique_lock lock(mutex_);
     const Claim claimed = claim(extents, blocks);
     if (claimed.extents.empty()) {
       if (!claimed.busy) return blocks;
-      published_.wait(lock);
+      WPACK_TRY(wait(lock, control));
       continue;
     }
     lock.unlock();
     std::vector<BlockRef> read;
     {
       const ScopeExit done([&] { publish(claimed, read); });
-      WPACK_ASSIGN(read, reader_.read(claimed.extents, stop));
+      WPACK_ASSIGN(read, reader_.read(claimed.extents, control, reading));
     }
     for (std::size_t i = 0; i < read.size(); ++i) blocks[claimed.positions[i]] = read[i];
   }
+}
+
+Status BlockCache::wait(std::unique_lock<std::mutex>& lock, const ReadControl& control) {
+  if (!control.deadline) {
+    published_.wait(lock);
+  } else if (published_.wait_until(lock, *control.deadline) == std::cv_status::timeout) {
+    return ReadControl::late();
+  }
+  return control.check();
 }
 
 BlockCache::Claim BlockCache::claim(std::span<const std::uint32_t> extents,

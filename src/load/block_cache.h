@@ -26,7 +26,8 @@ class BlockCache {
 
   // Returns a block for each of `extents` (ascending, RAW). Errors: those of BlockReader::read.
   [[nodiscard]] Result<std::vector<BlockRef>> get(std::span<const std::uint32_t> extents,
-                                                  StopFlag stop);
+                                                  const ReadControl& control,
+                                                  MemoryBudget::Reading* reading);
 
  private:
   struct Entry {
@@ -41,6 +42,7 @@ class BlockCache {
   };
 
   [[nodiscard]] Claim claim(std::span<const std::uint32_t> extents, std::vector<BlockRef>& blocks);
+  [[nodiscard]] Status wait(std::unique_lock<std::mutex>& lock, const ReadControl& control);
   void publish(const Claim& claim, std::span<const BlockRef> read);
 
   BlockReader& reader_;

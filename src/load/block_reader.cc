@@ -16,14 +16,6 @@ constexpr std::uint64_t kPieceSize = std::uint64_t{2} << 20;
 
 }  // namespace
 
-Bytes Block::view(const format::ExtentRow& extent) const noexcept {
-  if (extent.offset < range.begin ||
-      !base::range_within(extent.offset - range.begin, extent.stored_size, range.size())) {
-    return {};
-  }
-  return Bytes(buffer.bytes()).subspan(extent.offset - range.begin, extent.stored_size);
-}
-
 // One call of read(): pieces in file order go out, come back in any order, and are checked in file
 // order while later ones are still being read.
 class BlockReader::Batch {
@@ -47,10 +39,9 @@ class BlockReader::Batch {
     for (std::uint32_t i = 0; i < run.count; ++i) blocks_.push_back(block);
   }
 
-  [[nodiscard]] Status run(StopFlag stop) {
+  [[nodiscard]] Status run(const ReadControl& control) {
     while (arrived_ < pieces_.size()) {
-      if (stop != nullptr && stop->load(std::memory_order_relaxed))
-        return Error(ErrorCode::kCancelled, "reading was cancelled");
+      WPACK_TRY(control.check());
       WPACK_TRY(submit());
       WPACK_TRY(poll());
       if (owner_.verify_) WPACK_TRY(check_arrived());
@@ -155,26 +146,36 @@ BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecke
       verify_(verify) {}
 
 Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> extents,
-                                                StopFlag stop) {
+                                                const ReadControl& control,
+                                                MemoryBudget::Reading* reading) {
+  const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
+  WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
   WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
   Batch batch(*this, lease.reader(), extents);
-  for (const ExtentRun& run : plan_runs(index_.file.index, extents)) {
-    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[i].shard));
     WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
-    WPACK_ASSIGN(const auto block, allocate(run));
-    batch.add(file, run, block);
+    batch.add(file, runs[i], blocks[i]);
   }
-  WPACK_TRY(batch.run(stop));
+  WPACK_TRY(batch.run(control));
   return batch.take_blocks();
 }
 
-Result<std::shared_ptr<Block>> BlockReader::allocate(const ExtentRun& run) const {
-  auto buffer = engines_.pool->allocate(run.range.size());
-  if (!buffer) return std::move(buffer).error().in(index_.shard_label(run.shard));
-  auto block = std::make_shared<Block>();
-  block->buffer = *std::move(buffer);
-  block->range = run.range;
-  return block;
+Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(
+    std::span<const ExtentRun> runs, const ReadControl& control,
+    MemoryBudget::Reading* reading) const {
+  std::vector<std::uint64_t> sizes;
+  sizes.reserve(runs.size());
+  for (const ExtentRun& run : runs) sizes.push_back(run.range.size());
+  auto buffers = engines_.memory->obtain(sizes, control, reading);
+  if (!buffers) return std::move(buffers).error().in(index_.shard_label(runs.front().shard));
+  std::vector<std::shared_ptr<Block>> blocks;
+  blocks.reserve(runs.size());
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    blocks.push_back(
+        std::make_shared<Block>(std::move((*buffers)[i]), runs[i].range, engines_.memory));
+  }
+  return blocks;
 }
 
 }  // namespace wpack::load

@@ -100,15 +100,15 @@ std::optional<TensorInfo> Container::find(std::string_view name) const& {
   return tensor_info(*id);
 }
 
-Result<Tensor> Container::tensor(std::string_view name) const {
+Result<Tensor> Container::tensor(std::string_view name, const AcquireOptions& options) const {
   const auto id = state_->index().find_tensor(name);
   if (!id) return not_found(*state_, "tensor", name);
-  return HandleFactory::tensor(state_, *id);
+  return HandleFactory::tensor(state_, *id, options);
 }
 
-Result<Tensor> Container::tensor(std::uint32_t id) const {
+Result<Tensor> Container::tensor(std::uint32_t id, const AcquireOptions& options) const {
   if (id >= tensor_count()) return not_found(*state_, "tensor", std::to_string(id));
-  return HandleFactory::tensor(state_, id);
+  return HandleFactory::tensor(state_, id, options);
 }
 
 std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }
@@ -157,7 +157,9 @@ Status Container::read_attachment(std::string_view name, std::uint64_t offset,
 
 Status Layer::prefetch() const { return state_->layers().prefetch(info_.id); }
 
-Result<LayerView> Layer::acquire() const { return HandleFactory::view(state_, info_); }
+Result<LayerView> Layer::acquire(const AcquireOptions& options) const {
+  return HandleFactory::view(state_, info_, options);
+}
 
 void Layer::release(ReleasePages pages) const { state_->layers().release(info_.id, pages); }
 

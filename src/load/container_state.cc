@@ -19,6 +19,12 @@ bool verifies_mapped(const OpenOptions& options) {
   return options.verify == VerifyPolicy::kTouch || options.verify == VerifyPolicy::kFull;
 }
 
+// What a budget is for cannot be held to it when it is mapped.
+AccessMode access_of(const OpenOptions& options) {
+  const bool read = options.access == AccessMode::kAuto && options.memory_budget.has_value();
+  return read ? AccessMode::kRead : options.access;
+}
+
 bool is_stored_raw(const format::ExtentRow& extent) {
   const codec::Codec* codec = codec::find_codec(extent.codec);
   return codec != nullptr && codec->is_identity();
@@ -32,12 +38,12 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       index_(std::move(index)),
       options_(options),
       engines_(std::move(engines)),
-      shards_(index_, options.access),
+      shards_(index_, access_of(options)),
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       blocks_(block_reader_),
-      layer_reader_(index_, shards_, checker_, blocks_, verifies_mapped(options)),
-      layers_(layer_reader_, counters_, index_.file.index.layers().size(),
+      layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, verifies_mapped(options)),
+      layers_(layer_reader_, *engines_.memory, counters_, index_.file.index.layers().size(),
               options.readahead_layers) {}
 
 Status ContainerState::start() {
@@ -61,11 +67,18 @@ Status ContainerState::check_everything() {
 }
 
 AccessStats ContainerState::stats() const {
+  const load::MemoryUse memory = engines_.memory->use();
   return {.mapped_bytes = shards_.mapped_bytes(),
           .read_bytes = counters_.read_bytes,
           .verified_bytes = counters_.verified_bytes,
           .prefetched_bytes = counters_.prefetched_bytes,
-          .mapping_refused = shards_.mapping_refused()};
+          .mapping_refused = shards_.mapping_refused(),
+          .layer_hits = counters_.layer_hits,
+          .layer_misses = counters_.layer_misses,
+          .layers_given_up = memory.given_up,
+          .memory_bytes = memory.pool.in_use + memory.pool.free,
+          .peak_memory_bytes = memory.pool.peak,
+          .reused_memory_bytes = memory.pool.reused};
 }
 
 Status ContainerState::check_known(const format::TensorRow& tensor) const {
@@ -82,7 +95,8 @@ Status ContainerState::check_known(const format::TensorRow& tensor) const {
   return {};
 }
 
-Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor) {
+Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,
+                                                                load::Deadline deadline) {
   WPACK_TRY(check_known(tensor));
   if (tensor.nbytes == 0) return TensorBytes{};
   const format::ExtentRow extent = index().extents()[tensor.extent];
@@ -95,7 +109,8 @@ Result<ContainerState::TensorBytes> ContainerState::materialise(const format::Te
     }
     return cut(shard->view(extent.offset, extent.stored_size), tensor, true, nullptr);
   }
-  WPACK_ASSIGN(const auto blocks, blocks_.get({&tensor.extent, 1}, nullptr));
+  WPACK_ASSIGN(const auto blocks,
+               blocks_.get({&tensor.extent, 1}, {.deadline = deadline}, nullptr));
   return cut(blocks.front()->view(extent), tensor, false, blocks.front());
 }
 

@@ -47,7 +47,8 @@ class ContainerState {
     load::BlockRef block;
   };
   // Materialises one tensor. Errors: those of Container::tensor.
-  [[nodiscard]] Result<TensorBytes> materialise(const format::TensorRow& tensor);
+  [[nodiscard]] Result<TensorBytes> materialise(const format::TensorRow& tensor,
+                                                load::Deadline deadline);
   // The same for a tensor of a layer that `blocks` hold in memory.
   [[nodiscard]] Result<TensorBytes> find_loaded(const format::TensorRow& tensor,
                                                 const load::LayerBlocks& blocks);

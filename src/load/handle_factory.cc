@@ -28,9 +28,9 @@ Layer HandleFactory::layer(const std::shared_ptr<ContainerState>& state, std::ui
   return {load::layer_info(state->index(), id), state};
 }
 
-Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state,
-                                     std::uint32_t id) {
-  WPACK_ASSIGN(auto found, state->materialise(state->index().tensors()[id]));
+Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state, std::uint32_t id,
+                                     const AcquireOptions& options) {
+  WPACK_ASSIGN(auto found, state->materialise(state->index().tensors()[id], options.deadline));
   std::shared_ptr<const void> pin = state;
   if (found.block != nullptr)
     pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found.block)});
@@ -38,11 +38,11 @@ Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& stat
 }
 
 Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& state,
-                                      const LayerInfo& layer) {
+                                      const LayerInfo& layer, const AcquireOptions& options) {
   const format::Index& index = state->index();
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
-  WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id));
+  WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id, options.deadline));
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);
   const auto pin = std::make_shared<const LayerPin>(LayerPin{state, std::move(blocks)});

@@ -14,9 +14,10 @@ struct HandleFactory {
   [[nodiscard]] static Container container(std::shared_ptr<ContainerState> state);
   [[nodiscard]] static Layer layer(const std::shared_ptr<ContainerState>& state, std::uint32_t id);
   [[nodiscard]] static Result<Tensor> tensor(const std::shared_ptr<ContainerState>& state,
-                                             std::uint32_t id);
+                                             std::uint32_t id, const AcquireOptions& options);
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
-                                              const LayerInfo& layer);
+                                              const LayerInfo& layer,
+                                              const AcquireOptions& options);
 };
 
 }  // namespace wpack

@@ -15,7 +15,9 @@ LayerLoader::~LayerLoader() {
     stopping_ = true;
   }
   work_.notify_all();
+  memory_.notify();  // the worker may wait for memory
   if (worker_.joinable()) worker_.join();
+  memory_.forget(this);
 }
 
 Status LayerLoader::prefetch(std::uint32_t layer) {
@@ -24,25 +26,44 @@ Status LayerLoader::prefetch(std::uint32_t layer) {
   return enqueue(layer);
 }
 
-Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer) {
+Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline) {
   std::unique_lock lock(mutex_);
   Slot& slot = slots_[layer];
-  while (slot.state == State::kLoading) {
-    slot.released.reset();
-    loaded_.wait(lock);
+  WPACK_TRY(wait_until_loaded(lock, slot, deadline));
+  if (slot.state == State::kKept) {
+    slot.blocks = memory_.take(key_of(layer));
+    slot.state = slot.blocks.empty() ? State::kIdle : State::kReady;
   }
+  if (slot.state == State::kQueued) dequeue(layer);
   LayerBlocks blocks;
   if (slot.state == State::kReady) {
+    counters_.layer_hits.fetch_add(1, std::memory_order_relaxed);
     blocks = slot.blocks;
   } else {
-    if (slot.state == State::kQueued) dequeue(layer);
+    counters_.layer_misses.fetch_add(1, std::memory_order_relaxed);
     std::uint64_t size = 0;
-    WPACK_ASSIGN(blocks, load(lock, layer, nullptr, size));
+    WPACK_ASSIGN(blocks, load(lock, layer, {.deadline = deadline}, State::kReady, size));
   }
   // Readahead is a hint: a thread that does not start is reported by prefetch() only.
   for (std::uint32_t i = 1; i <= readahead_layers_ && i < layer_count_ - layer; ++i)
     (void)enqueue(layer + i);
   return blocks;
+}
+
+Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,
+                                      Deadline deadline) {
+  ++slot.waiting;
+  const ScopeExit done([&] { --slot.waiting; });
+  while (slot.state == State::kLoading) {
+    slot.released.reset();
+    if (!slot.wanted.exchange(true)) memory_.notify();  // it may wait for memory as readahead
+    if (!deadline) {
+      loaded_.wait(lock);
+    } else if (loaded_.wait_until(lock, *deadline) == std::cv_status::timeout) {
+      return ReadControl::late();
+    }
+  }
+  return {};
 }
 
 void LayerLoader::release(std::uint32_t layer, ReleasePages pages) {
@@ -55,17 +76,25 @@ void LayerLoader::release(std::uint32_t layer, ReleasePages pages) {
       return;
     }
     if (slot.state == State::kQueued) dequeue(layer);
+    blocks = slot.state == State::kKept ? memory_.take(key_of(layer))
+                                        : std::exchange(slot.blocks, LayerBlocks());
     slot.state = State::kIdle;
-    std::swap(blocks, slot.blocks);
+    if (memory_.is_limited() && pages == ReleasePages::kMemory && !blocks.empty()) {
+      memory_.keep(key_of(layer), std::move(blocks), KeptAs::kReleased);
+      slot.state = State::kKept;
+      return;
+    }
   }
   reader_.release_pages(layer, pages);
 }
 
 Result<LayerBlocks> LayerLoader::load(std::unique_lock<std::mutex>& lock, std::uint32_t layer,
-                                      StopFlag stop, std::uint64_t& size) {
+                                      const ReadControl& control, State state_after,
+                                      std::uint64_t& size) {
   Slot& slot = slots_[layer];
   slot.state = State::kLoading;
   slot.released.reset();
+  slot.wanted = false;
   bool kept = false;
   // Also when memory runs out in the middle, nobody may wait for this layer for ever.
   const ScopeExit done([&] {
@@ -73,23 +102,35 @@ Result<LayerBlocks> LayerLoader::load(std::unique_lock<std::mutex>& lock, std::u
     if (!kept) slot.state = State::kIdle;
     loaded_.notify_all();
   });
+  MemoryBudget::Reading reading(memory_);
   lock.unlock();
-  auto blocks = reader_.read(layer, stop, size);
+  auto blocks = reader_.read(layer, control, reading, size);
   if (!blocks) return blocks;
   lock.lock();
   if (slot.released) {
     reader_.release_pages(layer, *slot.released);
     return blocks;
   }
-  slot.blocks = *blocks;
-  slot.state = State::kReady;
+  keep(slot, layer, *blocks, state_after);
   kept = true;
   return blocks;
+}
+
+// What somebody waits for is not kept: it might be given up before he takes it.
+void LayerLoader::keep(Slot& slot, std::uint32_t layer, LayerBlocks blocks, State state) {
+  if (state == State::kKept && slot.waiting == 0 && !blocks.empty()) {
+    memory_.keep(key_of(layer), std::move(blocks), KeptAs::kReadAhead);
+    slot.state = State::kKept;
+  } else {
+    slot.blocks = std::move(blocks);
+    slot.state = State::kReady;
+  }
 }
 
 Status LayerLoader::enqueue(std::uint32_t layer) {
   Slot& slot = slots_[layer];
   slot.released.reset();
+  if (slot.state == State::kKept && !memory_.keeps(key_of(layer))) slot.state = State::kIdle;
   if (slot.state != State::kIdle) return {};
   if (!worker_.joinable()) {
     WPACK_ASSIGN(worker_, os::start_thread([this] { run_worker(); }));
@@ -117,7 +158,8 @@ void LayerLoader::run_worker() {
 void LayerLoader::load_queued(std::unique_lock<std::mutex>& lock, std::uint32_t layer) {
   try {
     std::uint64_t size = 0;
-    if (load(lock, layer, &stopping_, size))
+    const ReadControl control{.stop = &stopping_, .wanted = &slots_[layer].wanted};
+    if (load(lock, layer, control, State::kKept, size))
       counters_.prefetched_bytes.fetch_add(size, std::memory_order_relaxed);
   } catch (const std::bad_alloc&) {
   }

@@ -1,6 +1,10 @@
 #include "load/layer_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "wpack/text.h"
 
 namespace wpack::load {
 namespace {
@@ -19,19 +23,21 @@ Status LayerReader::use_shards(std::uint32_t layer) const {
   return {};
 }
 
-Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
-                                      std::uint64_t& size) const {
+Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& control,
+                                      MemoryBudget::Reading& reading, std::uint64_t& size) const {
   const format::Index& index = index_.file.index;
   const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
   std::vector<Piece> pieces;
   std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
   std::vector<std::uint32_t> unmapped;
+  std::uint64_t private_size = 0;
   size = 0;
   for (const ExtentRun& run : plan_runs(index, extents)) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
     size += run.range.size();
     const auto of_run = std::span(extents).subspan(run.first, run.count);
     if (!shard->mapped) {
+      private_size += run.range.size();
       unmapped.insert(unmapped.end(), of_run.begin(), of_run.end());
       continue;
     }
@@ -39,7 +45,8 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
     for (const ByteRange piece : split_into_pieces(run.range, kPieceSize))
       pieces.push_back({shard, piece});
   }
-  WPACK_TRY(populate(pieces, stop));
+  WPACK_TRY(check_size(layer, private_size));
+  WPACK_TRY(populate(pieces, control));
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
     const format::ExtentRow row = index.extents()[extent];
@@ -48,16 +55,25 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
   }
   LayerBlocks result;
   if (unmapped.empty()) return result;
-  WPACK_ASSIGN(auto blocks, blocks_.get(unmapped, stop));
+  WPACK_ASSIGN(auto blocks, blocks_.get(unmapped, control, &reading));
   for (std::size_t i = 0; i < unmapped.size(); ++i)
     result.emplace_back(unmapped[i], std::move(blocks[i]));
   return result;
 }
 
-Status LayerReader::populate(const std::vector<Piece>& pieces, StopFlag stop) const {
+Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) const {
+  if (private_size <= memory_.largest_layer()) return {};
+  const format::Index& index = index_.file.index;
+  return Error(ErrorCode::kLimit,
+               fmt::format("{}: layer '{}' takes {} bytes, more than 2/5 of the memory budget: a "
+                           "budget of {} bytes would do, or its tensors one at a time",
+                           index_.label, escape_name(index.name_of(index.layers()[layer])),
+                           private_size, MemoryBudget::needed_for_layer(private_size)));
+}
+
+Status LayerReader::populate(const std::vector<Piece>& pieces, const ReadControl& control) const {
   for (const Piece& piece : pieces) {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed))
-      return Error(ErrorCode::kCancelled, "reading was cancelled");
+    WPACK_TRY(control.check());
     if (Status status = piece.shard->region.populate(piece.range); !status)
       return std::move(status).error().in(index_.shard_label(piece.shard->number));
   }

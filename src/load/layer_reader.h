@@ -14,28 +14,26 @@
 
 namespace wpack::load {
 
-// What holds the bytes of a layer that are not mapped: blocks by extent, ascending.
-using LayerBlocks = std::vector<std::pair<std::uint32_t, BlockRef>>;
-
 // Thread safety: all functions, from several threads at once.
 class LayerReader {
  public:
   // All outlive the reader. `verify_mapped`: chunks of mapped shards are checked once.
   LayerReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker, BlockCache& blocks,
-              bool verify_mapped)
+              const MemoryBudget& memory, bool verify_mapped)
       : index_(index),
         shards_(shards),
         checker_(checker),
         blocks_(blocks),
+        memory_(memory),
         verify_mapped_(verify_mapped) {}
 
   // Opens and checks the shards that the layer needs. Errors: those of ShardSet::use.
   [[nodiscard]] Status use_shards(std::uint32_t layer) const;
 
   // Waits until all bytes of the layer are in memory and, by policy, checked; `size` becomes how
-  // many were asked for. Errors: kIo, kIntegrity, kLimit, kCancelled.
-  [[nodiscard]] Result<LayerBlocks> read(std::uint32_t layer, StopFlag stop,
-                                         std::uint64_t& size) const;
+  // many were asked for. Errors: kIo, kIntegrity, kLimit, kCancelled, kDeadline.
+  [[nodiscard]] Result<LayerBlocks> read(std::uint32_t layer, const ReadControl& control,
+                                         MemoryBudget::Reading& reading, std::uint64_t& size) const;
 
   // Lets the layer's own mapped pages go.
   void release_pages(std::uint32_t layer, ReleasePages pages) const;
@@ -49,12 +47,15 @@ class LayerReader {
     const CheckedShard* shard;
     ByteRange range;
   };
-  [[nodiscard]] Status populate(const std::vector<Piece>& pieces, StopFlag stop) const;
+  // Errors: kLimit (the layer is larger than one may be under the budget).
+  [[nodiscard]] Status check_size(std::uint32_t layer, std::uint64_t private_size) const;
+  [[nodiscard]] Status populate(const std::vector<Piece>& pieces, const ReadControl& control) const;
 
   const OpenedIndex& index_;
   ShardSet& shards_;
   ChunkChecker& checker_;
   BlockCache& blocks_;
+  const MemoryBudget& memory_;
   const bool verify_mapped_;
 };
 

@@ -5,24 +5,51 @@
 
 #include <cerrno>
 
+#include "base/align.h"
 #include "os/os_error.h"
+
+// Declared by <linux/mman.h>: log2 of the page size, in the bits from 26 on.
+#ifndef MAP_HUGE_2MB
+#define MAP_HUGE_2MB (21U << 26U)
+#endif
 
 namespace wpack::os {
 namespace {
 
-constexpr std::uint64_t kHugePageSize = std::uint64_t{2} << 20;
-
-}  // namespace
-
-Result<MutableBytes> map_anonymous(std::uint64_t size) {
-  void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+Result<MutableBytes> map(std::uint64_t size, int flags) {
+  void* address =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
   if (address == MAP_FAILED) {
     const int error = errno;
     return Error(ErrorCode::kLimit, error,
                  fmt::format("allocation of {} bytes failed: {}", size, errno_text(error)));
   }
-  if (size >= kHugePageSize) (void)::madvise(address, size, MADV_HUGEPAGE);
   return MutableBytes(static_cast<std::byte*>(address), size);
+}
+
+// Memory that begins at a multiple of a huge page: a little more is mapped, and its ends are given
+// back.
+Result<MutableBytes> map_aligned(std::uint64_t size) {
+  const auto room = base::checked_add(size, kHugePageSize);
+  if (!room) return Error(ErrorCode::kLimit, fmt::format("allocation of {} bytes failed", size));
+  WPACK_ASSIGN(const MutableBytes all, map(*room, 0));
+  const std::uint64_t misaligned = reinterpret_cast<std::uintptr_t>(all.data()) % kHugePageSize;
+  const std::uint64_t skipped = misaligned == 0 ? 0 : kHugePageSize - misaligned;
+  const MutableBytes wanted = all.subspan(skipped, size);
+  if (skipped > 0) unmap_anonymous(all.first(skipped));
+  unmap_anonymous(all.subspan(skipped + size));
+  (void)::madvise(wanted.data(), wanted.size(), MADV_HUGEPAGE);
+  return wanted;
+}
+
+}  // namespace
+
+Result<MutableBytes> map_anonymous(std::uint64_t size) {
+  return page_kind_of(size) == PageKind::kHugeAsked ? map_aligned(size) : map(size, 0);
+}
+
+Result<MutableBytes> map_huge_tlb(std::uint64_t size) {
+  return map(size, static_cast<int>(MAP_HUGETLB | MAP_HUGE_2MB));
 }
 
 void unmap_anonymous(MutableBytes bytes) noexcept { ::munmap(bytes.data(), bytes.size()); }

@@ -8,11 +8,24 @@
 
 namespace wpack::os {
 
-// Returns `size` > 0 bytes of zeroed private memory, page-aligned, for unmap_anonymous(). From
-// 2 MiB on, the kernel is asked for huge pages. Errors: kLimit (no memory, or a limit refuses).
-[[nodiscard]] Result<MutableBytes> map_anonymous(std::uint64_t size);
+inline constexpr std::uint64_t kHugePageSize = std::uint64_t{2} << 20;
 
-// Gives memory of map_anonymous() back. `bytes` is exactly what it returned.
+// What pages memory is made of. The kernel gives transparent huge pages where it can.
+enum class PageKind : std::uint8_t { kSmall, kHugeAsked, kHugeTlb };
+
+// Returns `size` > 0 bytes of zeroed private memory, page-aligned, for unmap_anonymous(). From
+// 2 MiB on, it begins at a multiple of 2 MiB and the kernel is asked for huge pages. Errors: kLimit
+// (no memory, or a limit refuses).
+[[nodiscard]] Result<MutableBytes> map_anonymous(std::uint64_t size);
+// What map_anonymous(size) returns.
+[[nodiscard]] constexpr PageKind page_kind_of(std::uint64_t size) noexcept {
+  return size >= kHugePageSize ? PageKind::kHugeAsked : PageKind::kSmall;
+}
+// The same from the pages that are reserved for hugetlb; `size` is a multiple of 2 MiB. Errors:
+// kLimit (there are too few).
+[[nodiscard]] Result<MutableBytes> map_huge_tlb(std::uint64_t size);
+
+// Gives memory of either back. `bytes` is exactly what was returned.
 void unmap_anonymous(MutableBytes bytes) noexcept;
 
 }  // namespace wpack::os

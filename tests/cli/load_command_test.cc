@@ -78,6 +78,45 @@ TEST_F(LoadCommandTest, ReadsAheadAsFarAsItIsTold) {
   EXPECT_EQ(load({"--readahead", "1000"})["bytes"], 520);
 }
 
+// Two layers of 64 KiB, one of them of two tensors.
+std::string layered_model() {
+  const std::string half(32 << 10, 'x');
+  return safetensors_file({{"model.layers.0.a", "U8", {32 << 10}, half},
+                           {"model.layers.0.b", "U8", {32 << 10}, std::string(32 << 10, 'y')},
+                           {"model.layers.1.a", "U8", {64 << 10}, half + half}});
+}
+
+TEST(LoadBudgetTest, StreamsLayersThroughTheMemoryThatItMayTake) {
+  const TempDir directory;
+  const std::string container = pack_file(directory, "m", layered_model());
+  const Json json = run_json({"load", container, "--json", "--budget", "160KiB"});
+  EXPECT_EQ(json["bytes"], 128 << 10);
+  EXPECT_EQ(json["access"], "read");
+  EXPECT_EQ(json["access_reason"], "as --budget asks");
+  EXPECT_EQ(json["budget_bytes"], 160 << 10);
+  EXPECT_LE(json["peak_memory_bytes"], 160 << 10);
+  EXPECT_GE(json["verified_bytes"], 128 << 10);
+  const Outcome outcome = run({"load", container, "--budget", "160KiB"});
+  EXPECT_THAT(outcome.out, HasSubstr("\nbudget "));
+}
+
+TEST(LoadBudgetTest, TakesTheTensorsOfALargeLayerOneAtATime) {
+  const TempDir directory;
+  const std::string container = pack_file(directory, "m", layered_model());
+  const Json json = run_json({"load", container, "--json", "--budget", "64KiB"});
+  EXPECT_EQ(json["bytes"], 128 << 10);
+  EXPECT_EQ(json["peak_memory_bytes"], 64 << 10);
+}
+
+TEST(LoadBudgetTest, RefusesATensorThatIsLargerThanTheBudget) {
+  const TempDir directory;
+  const std::string container = pack_file(directory, "m", layered_model());
+  const Outcome outcome = run({"load", container, "--budget", "32KiB"});
+  EXPECT_EQ(outcome.status, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("allocation of 65536 bytes is over the budget"));
+  EXPECT_EQ(run({"load", container, "--budget", "many"}).status, 2);
+}
+
 TEST(LoadEmptyTest, LoadsAContainerWithoutBytes) {
   const TempDir directory;
   const std::string container = pack_file(directory, "m", safetensors_file({{"x", "U8", {0}, ""}}));

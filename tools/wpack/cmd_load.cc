@@ -3,7 +3,8 @@
 
 #include <memory>
 #include <optional>
-#include <unordered_set>
+#include <set>
+#include <utility>
 
 #include "command.h"
 #include "human.h"
@@ -50,37 +51,56 @@ void touch_pages(Bytes bytes) {
   if (!bytes.empty()) (void)data[bytes.size() - 1];
 }
 
-// Loads layers one after the other and keeps them, as a serving process does.
+// Loads layers one after the other. Without a memory budget it keeps them, as a serving process
+// does; with one it lets each go before the next, and takes the tensors of a layer that is too
+// large for the budget one at a time.
 class LayerLoader {
  public:
-  LayerLoader(const Stopwatch& stopwatch, LoadReport& report)
-      : stopwatch_(stopwatch), report_(report) {}
+  LayerLoader(const Container& container, bool keeps, const Stopwatch& stopwatch,
+              LoadReport& report)
+      : container_(container), keeps_(keeps), stopwatch_(stopwatch), report_(report) {}
 
   [[nodiscard]] Status load(const Layer& layer) {
-    WPACK_ASSIGN(LayerView view, layer.acquire());
-    for (const Tensor& tensor : view.tensors()) touch(tensor);
+    auto view = layer.acquire();
+    if (view) {
+      for (const Tensor& tensor : view->tensors()) touch(tensor);
+    } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
+      WPACK_TRY(load_tensors(layer.info()));
+    } else {
+      return std::move(view).error();
+    }
     if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
     ++report_.layer_count;
-    views_.push_back(std::move(view));
+    if (keeps_) views_.push_back(*std::move(view));
+    if (!keeps_) layer.release();
     return {};
   }
 
  private:
+  [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
+    for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
+      WPACK_ASSIGN(const Tensor tensor, container_.tensor(id));
+      touch(tensor);
+    }
+    return {};
+  }
+
   void touch(const Tensor& tensor) {
     touch_pages(tensor.bytes());
     if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
     ++report_.tensor_count;
     if (tensor.bytes().empty()) return;
     ++(tensor.mapped() ? report_.mapped_tensor_count : report_.read_tensor_count);
-    if (seen_.insert(tensor.bytes().data()).second) {
-      report_.bytes += tensor.bytes().size();
-    }
+    const TensorInfo& info = tensor.info();
+    if (seen_.emplace(info.shard, info.offset).second) report_.bytes += info.nbytes;
   }
 
+  const Container& container_;
+  const bool keeps_;
   const Stopwatch& stopwatch_;
   LoadReport& report_;
   std::vector<LayerView> views_;
-  std::unordered_set<const std::byte*> seen_;
+  std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
 };
 
 Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
@@ -100,7 +120,8 @@ Result<LoadReport> load(const LoadOptions& options) {
   WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
   report.open_seconds = stopwatch.seconds();
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
-  LayerLoader loader(stopwatch, report);
+  const bool keeps = !options.open.memory_budget.has_value();
+  LayerLoader loader(container, keeps, stopwatch, report);
   for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
   report.total_seconds = stopwatch.seconds();
   report.after = process_usage();
@@ -118,6 +139,8 @@ std::string_view access_text(const LoadReport& report) {
 std::string_view access_reason(const LoadReport& report, const LoadOptions& options) {
   if (!report.stats.mapping_refused.empty()) return report.stats.mapping_refused;
   if (options.open.access == AccessMode::kRead) return "as --access read asks";
+  if (options.open.access == AccessMode::kAuto && options.open.memory_budget)
+    return "as --budget asks";
   return "";
 }
 
@@ -143,6 +166,9 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
   json["read_bytes"] = report.stats.read_bytes;
   json["prefetched_bytes"] = report.stats.prefetched_bytes;
   json["verified_bytes"] = report.stats.verified_bytes;
+  json["budget_bytes"] = options.open.memory_budget ? Json(*options.open.memory_budget) : nullptr;
+  json["peak_memory_bytes"] = report.stats.peak_memory_bytes;
+  json["layers_given_up"] = report.stats.layers_given_up;
   json["cpu_seconds"] = report.cpu_seconds();
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
   json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
@@ -169,6 +195,11 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
                                           : fmt::format("{} ({})", access_text(report),
                                                         one_line(reason, 1024))});
   table.add_row({"verified", human_size(report.stats.verified_bytes)});
+  if (options.open.memory_budget) {
+    table.add_row(
+        {"budget", fmt::format("{} of {} used at most", human_size(report.stats.peak_memory_bytes),
+                               human_size(*options.open.memory_budget))});
+  }
   table.add_row({"CPU", human_duration(report.cpu_seconds())});
   table.add_row({"peak RSS", fmt::format("{} (now {} private, {} of files)",
                                          human_size(report.after.peak_rss_bytes),
@@ -204,6 +235,9 @@ void add_options(CLI::App& command, LoadOptions& options) {
       "map the shards, read them into private memory, or map where possible (default: auto)");
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 1)");
+  add_size(command, "--budget", options.open.memory_budget,
+           "the most private memory that tensors may take: layers are read into it one after the "
+           "other, and let go");
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }
@@ -219,6 +253,7 @@ void add_load_command(CLI::App& app, Action& action) {
             .examples =
                 "  wpack load model.wpack                          everything, mapped if possible\n"
                 "  wpack load model.wpack --access read            into private memory, verified\n"
+                "  wpack load model.wpack --budget 2GiB            through 2 GiB of memory\n"
                 "  wpack load model.wpack --layer embed --json     one layer, for programs\n"
                 "\n"
                 "Opens the container, acquires its layers in the order of use and reads one byte\n"

@@ -6,6 +6,26 @@
 #include "size_option.h"
 
 namespace wpack::cli {
+namespace {
+
+// Of a number, or of one that may be missing.
+template <typename Value>
+void add_size_option(CLI::App& command, const std::string& name, Value& value,
+                     const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          name,
+          [name, &value](const std::string& text) {
+            const Result<std::uint64_t> size = parse_size(text);
+            if (!size) throw CLI::ValidationError(name, size.error().message());
+            value = *size;
+          },
+          help)
+      ->option_text("SIZE");
+}
+
+}  // namespace
+
 CLI::App& add_command(CLI::App& app, const CommandText& text) {
   CLI::App& command = *app.add_subcommand(text.name, text.description);
   command.formatter(std::make_shared<HelpFormatter>(text.usage));
@@ -17,16 +37,12 @@ CLI::App& add_command(CLI::App& app, const CommandText& text) {
 
 void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
               const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          name,
-          [name, &value](const std::string& text) {
-            const Result<std::uint64_t> size = parse_size(text);
-            if (!size) throw CLI::ValidationError(name, size.error().message());
-            value = *size;
-          },
-          help)
-      ->option_text("SIZE");
+  add_size_option(command, name, value, help);
+}
+
+void add_size(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& value,
+              const std::string& help) {
+  add_size_option(command, name, value, help);
 }
 
 void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,8 @@ void add_json_flag(CLI::App& command, bool& json);
 
 // An option whose value is a size such as 64MiB.
 void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
+              const std::string& help);
+void add_size(CLI::App& command, const std::string& name, std::optional<std::uint64_t>& value,
               const std::string& help);
 
 // --max-index, for every command that opens a container.

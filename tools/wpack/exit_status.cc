@@ -3,7 +3,9 @@
 namespace wpack::cli {
 
 int exit_status_of(ErrorCode code) noexcept {
-  return code == ErrorCode::kNotFound ? kExitUsage : static_cast<int>(code);
+  if (code == ErrorCode::kNotFound) return kExitUsage;
+  if (code == ErrorCode::kDeadline) return static_cast<int>(ErrorCode::kInternal);
+  return static_cast<int>(code);
 }
 
 }  // namespace wpack::cli

@@ -1,0 +1,117 @@
+#include "load/memory_budget.h"
+
+#include <limits>
+#include <utility>
+
+namespace wpack::load {
+
+std::uint64_t MemoryBudget::needed_for_layer(std::uint64_t size) noexcept {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t fifths = size / 2 + size % 2;
+  return fifths > kMost / 5 ? kMost : fifths * 5;
+}
+
+MemoryBudget::Reading::~Reading() {
+  if (!granted_) return;
+  {
+    const std::lock_guard lock(budget_.mutex_);
+    --budget_.granted_;
+  }
+  budget_.notify();
+}
+
+Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64_t> sizes,
+                                                     const ReadControl& control, Reading* reading) {
+  for (;;) {
+    WPACK_TRY(control.check());
+    const bool demand = control.is_demand();
+    const std::uint64_t seen = changes();
+    auto buffers = allocate(sizes, reading);
+    if (buffers) return buffers;
+    if (give_up_one(demand)) continue;
+    if (!is_limited()) return buffers;  // it is the system that refuses: nobody would wake us
+    std::unique_lock lock(mutex_);
+    const auto changed = [&] { return changes_ != seen; };
+    if (changed()) continue;
+    if (control.deadline) {
+      if (!changed_.wait_until(lock, *control.deadline, changed))
+        return ReadControl::late().in(buffers.error().message());
+    } else if (demand && granted_ == 0) {
+      return buffers;
+    } else {
+      changed_.wait(lock, changed);
+    }
+  }
+}
+
+std::uint64_t MemoryBudget::changes() const {
+  const std::lock_guard lock(mutex_);
+  return changes_;
+}
+
+Result<std::vector<HostBuffer>> MemoryBudget::allocate(std::span<const std::uint64_t> sizes,
+                                                       Reading* reading) {
+  const std::lock_guard allocating(allocating_);
+  std::vector<HostBuffer> buffers;
+  buffers.reserve(sizes.size());
+  for (const std::uint64_t size : sizes) {
+    WPACK_ASSIGN(HostBuffer buffer, pool_->allocate(size));
+    buffers.push_back(std::move(buffer));
+  }
+  if (reading != nullptr && !reading->granted_) {
+    const std::lock_guard lock(mutex_);
+    ++granted_;
+    reading->granted_ = true;
+  }
+  return buffers;
+}
+
+bool MemoryBudget::give_up_one(bool also_read_ahead) {
+  LayerBlocks blocks;  // goes after the lock: its end takes the lock again
+  const std::lock_guard lock(mutex_);
+  blocks = kept_.give_up(also_read_ahead);
+  if (!blocks.empty()) ++given_up_;
+  return !blocks.empty();
+}
+
+void MemoryBudget::keep(Key key, LayerBlocks blocks, KeptAs kept_as) {
+  if (blocks.empty()) return;
+  LayerBlocks before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = kept_.keep(key, std::move(blocks), kept_as);
+  }
+  notify();
+}
+
+LayerBlocks MemoryBudget::take(Key key) {
+  const std::lock_guard lock(mutex_);
+  return kept_.take(key);
+}
+
+bool MemoryBudget::keeps(Key key) const {
+  const std::lock_guard lock(mutex_);
+  return kept_.contains(key);
+}
+
+void MemoryBudget::forget(const void* container) {
+  std::vector<LayerBlocks> gone;
+  const std::lock_guard lock(mutex_);
+  gone = kept_.take_all(container);
+}
+
+void MemoryBudget::notify() noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    ++changes_;
+  }
+  changed_.notify_all();
+}
+
+MemoryUse MemoryBudget::use() const {
+  const BufferPoolStats pool = pool_->stats();
+  const std::lock_guard lock(mutex_);
+  return {pool, given_up_};
+}
+
+}  // namespace wpack::load
