@@ -39,6 +39,7 @@
 #include "wpack/error.h"
 #include "wpack/export.h"
 #include "wpack/tensor_source.h"
+#include "wpack/trace.h"
 #include "wpack/types.h"
 
 namespace wpack {
@@ -75,6 +76,8 @@ struct OpenOptions {
   // demand that finds nothing else fails (kLimit), after its deadline if it has one.
   // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
   std::optional<std::uint64_t> memory_budget = std::nullopt;
+  // Is told of everything that takes time, while the container lives. Null: nobody is.
+  std::shared_ptr<Tracer> tracer = nullptr;
 };
 
 // How long a call may wait.
@@ -152,6 +155,14 @@ struct ContainerInfo {
   std::uint64_t file_bytes = 0;     // all files of the container
 };
 
+// Time by what it was spent on, in nanoseconds.
+struct PhaseNanoseconds {
+  std::uint64_t disk = 0;       // reads, and bringing mapped pages in
+  std::uint64_t verify = 0;     // checksums
+  std::uint64_t memory = 0;     // waiting for room under the memory budget
+  std::uint64_t readahead = 0;  // waiting for a layer that was being read ahead already
+};
+
 // What a container has done since it was opened.
 struct AccessStats {
   std::uint64_t mapped_bytes = 0;    // of shards that are mapped
@@ -161,7 +172,12 @@ struct AccessStats {
   std::string mapping_refused =
       {};                        // why shards are read instead of mapped; empty if they are mapped
   std::uint64_t layer_hits = 0;  // acquired layers that were in memory already
-  std::uint64_t layer_misses = 0;  // acquired layers that had to be read
+  std::uint64_t layer_misses = 0;     // acquired layers that had to be read
+  std::uint64_t reads_in_flight = 0;  // now
+  // Callers of acquire() and tensor() waited for this: what the reader of weights feels.
+  PhaseNanoseconds stalls = {};
+  // The same work done by readahead, while nobody waited.
+  PhaseNanoseconds background = {};
   // Of the memory budget, which containers may share.
   std::uint64_t layers_given_up = 0;      // layers that went from memory to make room
   std::uint64_t memory_bytes = 0;         // private memory held now, kept free included

@@ -20,8 +20,9 @@ constexpr std::uint64_t kPieceSize = std::uint64_t{2} << 20;
 // order while later ones are still being read.
 class BlockReader::Batch {
  public:
-  Batch(BlockReader& owner, AsyncReader& reader, std::span<const std::uint32_t> extents)
-      : owner_(owner), reader_(reader), extents_(extents) {}
+  Batch(BlockReader& owner, AsyncReader& reader, std::span<const std::uint32_t> extents,
+        const ReadControl& control)
+      : owner_(owner), reader_(reader), extents_(extents), control_(control) {}
 
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -29,6 +30,12 @@ class BlockReader::Batch {
   ~Batch() {
     if (in_flight_ > 0) reader_.cancel();
     while (in_flight_ > 0) (void)poll();
+  }
+
+  // Once, when all runs were added.
+  void number_reads() {
+    first_read_id_ =
+        owner_.counters_.next_read_id.fetch_add(pieces_.size(), std::memory_order_relaxed);
   }
 
   void add(const OpenShard& file, const ExtentRun& run, const std::shared_ptr<Block>& block) {
@@ -39,9 +46,9 @@ class BlockReader::Batch {
     for (std::uint32_t i = 0; i < run.count; ++i) blocks_.push_back(block);
   }
 
-  [[nodiscard]] Status run(const ReadControl& control) {
+  [[nodiscard]] Status run() {
     while (arrived_ < pieces_.size()) {
-      WPACK_TRY(control.check());
+      WPACK_TRY(control_.check());
       WPACK_TRY(submit());
       WPACK_TRY(poll());
       if (owner_.verify_) WPACK_TRY(check_arrived());
@@ -69,21 +76,51 @@ class BlockReader::Batch {
         batch[i] = {piece.file->fd(), piece.range.begin, piece.out, submitted_ + i};
       }
       WPACK_ASSIGN(const std::size_t accepted, reader_.submit(std::span(batch).first(count)));
+      for (std::size_t i = 0; i < accepted; ++i)
+        trace(TraceEvent::Kind::kReadBegin, submitted_ + i);
       submitted_ += accepted;
       in_flight_ += accepted;
+      change_in_flight(accepted);
       if (accepted < count) break;
     }
     return {};
   }
 
+  [[nodiscard]] std::size_t wait_for(std::span<ReadCompletion> completions) {
+    const PhaseTimer timer(owner_.counters_, Phase::kDisk, control_.caller_waits(),
+                           "wait for reads");
+    return reader_.poll(completions, 1);
+  }
+
+  void change_in_flight(std::uint64_t change) const {
+    AccessCounters& counters = owner_.counters_;
+    const std::uint64_t before =
+        counters.reads_in_flight.fetch_add(change, std::memory_order_relaxed);
+    trace_counter(counters, "reads in flight", before + change);
+  }
+
+  void trace(TraceEvent::Kind kind, std::size_t number) const {
+    Tracer* const tracer = owner_.counters_.tracer.get();
+    if (tracer == nullptr) return;
+    const Piece& piece = pieces_[number];
+    tracer->record({.kind = kind,
+                    .name = "read",
+                    .detail = piece.file->label(),
+                    .begin = std::chrono::steady_clock::now(),
+                    .id = first_read_id_ + number,
+                    .value = piece.range.size()});
+  }
+
   // Waits for one completion and takes what else is there; returns the first error of them.
   [[nodiscard]] Status poll() {
     std::array<ReadCompletion, 16> completions;
-    const std::size_t count = reader_.poll(completions, 1);
+    const std::size_t count = wait_for(completions);
     in_flight_ -= count;
+    change_in_flight(~count + 1);
     Status first;
     for (ReadCompletion& completion : std::span(completions).first(count)) {
       Piece& piece = pieces_[completion.user_data];
+      trace(TraceEvent::Kind::kReadEnd, completion.user_data);
       piece.arrived = !completion.error;
       if (completion.error && first) {
         first = std::move(*completion.error).in(piece.file->label());
@@ -107,6 +144,8 @@ class BlockReader::Batch {
         const format::ChunkRow chunk = index.chunks()[extent.chunk_first + chunk_];
         if (!has_arrived(block, extent.offset + chunk.offset + chunk.stored_size)) return {};
         const bool inside = base::range_within(chunk.offset, chunk.stored_size, stored.size());
+        const PhaseTimer timer(owner_.counters_, Phase::kVerify, control_.caller_waits(), "verify",
+                               chunk.stored_size);
         WPACK_TRY(owner_.checker_.check(
             extents_[extent_], chunk_,
             inside ? stored.subspan(chunk.offset, chunk.stored_size) : Bytes()));
@@ -125,9 +164,11 @@ class BlockReader::Batch {
   BlockReader& owner_;
   AsyncReader& reader_;
   const std::span<const std::uint32_t> extents_;
+  const ReadControl& control_;
   std::vector<Piece> pieces_;
   std::vector<BlockRef> blocks_;  // one for each of extents_
-  std::size_t submitted_ = 0;     // pieces, from the front
+  std::uint64_t first_read_id_ = 0;
+  std::size_t submitted_ = 0;  // pieces, from the front
   std::size_t in_flight_ = 0;
   std::size_t arrived_ = 0;  // pieces, in any order
   std::size_t prefix_ = 0;   // pieces [0, prefix_) have arrived
@@ -151,13 +192,14 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
   WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
-  Batch batch(*this, lease.reader(), extents);
+  Batch batch(*this, lease.reader(), extents, control);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[i].shard));
     WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
     batch.add(file, runs[i], blocks[i]);
   }
-  WPACK_TRY(batch.run(control));
+  batch.number_reads();
+  WPACK_TRY(batch.run());
   return batch.take_blocks();
 }
 
@@ -167,7 +209,10 @@ Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(
   std::vector<std::uint64_t> sizes;
   sizes.reserve(runs.size());
   for (const ExtentRun& run : runs) sizes.push_back(run.range.size());
-  auto buffers = engines_.memory->obtain(sizes, control, reading);
+  auto buffers = [&] {
+    const PhaseTimer timer(counters_, Phase::kMemory, control.caller_waits(), "wait for memory");
+    return engines_.memory->obtain(sizes, control, reading);
+  }();
   if (!buffers) return std::move(buffers).error().in(index_.shard_label(runs.front().shard));
   std::vector<std::shared_ptr<Block>> blocks;
   blocks.reserve(runs.size());

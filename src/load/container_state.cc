@@ -42,9 +42,12 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       blocks_(block_reader_),
-      layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, verifies_mapped(options)),
+      layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, counters_,
+                    verifies_mapped(options)),
       layers_(layer_reader_, *engines_.memory, counters_, index_.file.index.layers().size(),
-              options.readahead_layers) {}
+              options.readahead_layers) {
+  counters_.tracer = options.tracer;
+}
 
 Status ContainerState::start() {
   WPACK_TRY(shards_.open_first());
@@ -67,6 +70,15 @@ Status ContainerState::check_everything() {
 }
 
 AccessStats ContainerState::stats() const {
+  const auto nanoseconds = [](const load::PhaseTimes& times) {
+    const auto of = [&](load::Phase phase) {
+      return times[static_cast<std::size_t>(phase)].load(std::memory_order_relaxed);
+    };
+    return PhaseNanoseconds{.disk = of(load::Phase::kDisk),
+                            .verify = of(load::Phase::kVerify),
+                            .memory = of(load::Phase::kMemory),
+                            .readahead = of(load::Phase::kReadahead)};
+  };
   const load::MemoryUse memory = engines_.memory->use();
   return {.mapped_bytes = shards_.mapped_bytes(),
           .read_bytes = counters_.read_bytes,
@@ -75,6 +87,9 @@ AccessStats ContainerState::stats() const {
           .mapping_refused = shards_.mapping_refused(),
           .layer_hits = counters_.layer_hits,
           .layer_misses = counters_.layer_misses,
+          .reads_in_flight = counters_.reads_in_flight,
+          .stalls = nanoseconds(counters_.stalls),
+          .background = nanoseconds(counters_.background),
           .layers_given_up = memory.given_up,
           .memory_bytes = memory.pool.in_use + memory.pool.free,
           .peak_memory_bytes = memory.pool.peak,

@@ -52,6 +52,8 @@ Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline)
 
 Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,
                                       Deadline deadline) {
+  if (slot.state != State::kLoading) return {};
+  const PhaseTimer timer(counters_, Phase::kReadahead, true, "wait for readahead");
   ++slot.waiting;
   const ScopeExit done([&] { --slot.waiting; });
   while (slot.state == State::kLoading) {

@@ -26,6 +26,9 @@ Status LayerReader::use_shards(std::uint32_t layer) const {
 Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& control,
                                       MemoryBudget::Reading& reading, std::uint64_t& size) const {
   const format::Index& index = index_.file.index;
+  const format::LayerRow wanted = index.layers()[layer];
+  const TraceSpan span(counters_, control.caller_waits() ? "load layer" : "read layer ahead",
+                       index.name_of(wanted), wanted.end - wanted.begin);
   const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
   std::vector<Piece> pieces;
   std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
@@ -50,6 +53,8 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
     const format::ExtentRow row = index.extents()[extent];
+    const PhaseTimer timer(counters_, Phase::kVerify, control.caller_waits(), "verify",
+                           row.stored_size);
     WPACK_TRY(checker_.check_once(extent, {0, row.chunk_count},
                                   shard->view(row.offset, row.stored_size)));
   }
@@ -74,6 +79,8 @@ Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) 
 Status LayerReader::populate(const std::vector<Piece>& pieces, const ReadControl& control) const {
   for (const Piece& piece : pieces) {
     WPACK_TRY(control.check());
+    const PhaseTimer timer(counters_, Phase::kDisk, control.caller_waits(), "bring pages in",
+                           piece.range.size());
     if (Status status = piece.shard->region.populate(piece.range); !status)
       return std::move(status).error().in(index_.shard_label(piece.shard->number));
   }
@@ -99,8 +106,12 @@ Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent
   const ByteRange stored{
       row.offset + (std::uint64_t{chunks.first} << row.chunk_log2),
       row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
-  if (Status status = shard.region.populate(stored); !status)
-    return std::move(status).error().in(index_.shard_label(shard.number));
+  {
+    const PhaseTimer timer(counters_, Phase::kDisk, true, "bring pages in", stored.size());
+    if (Status status = shard.region.populate(stored); !status)
+      return std::move(status).error().in(index_.shard_label(shard.number));
+  }
+  const PhaseTimer timer(counters_, Phase::kVerify, true, "verify", stored.size());
   return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));
 }
 

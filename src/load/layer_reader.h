@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "load/access_counters.h"
 #include "load/block_cache.h"
 #include "load/chunk_checker.h"
 #include "load/read_planner.h"
@@ -19,12 +20,13 @@ class LayerReader {
  public:
   // All outlive the reader. `verify_mapped`: chunks of mapped shards are checked once.
   LayerReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker, BlockCache& blocks,
-              const MemoryBudget& memory, bool verify_mapped)
+              const MemoryBudget& memory, AccessCounters& counters, bool verify_mapped)
       : index_(index),
         shards_(shards),
         checker_(checker),
         blocks_(blocks),
         memory_(memory),
+        counters_(counters),
         verify_mapped_(verify_mapped) {}
 
   // Opens and checks the shards that the layer needs. Errors: those of ShardSet::use.
@@ -56,6 +58,7 @@ class LayerReader {
   ChunkChecker& checker_;
   BlockCache& blocks_;
   const MemoryBudget& memory_;
+  AccessCounters& counters_;
   const bool verify_mapped_;
 };
 

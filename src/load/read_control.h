@@ -21,6 +21,8 @@ struct ReadControl {
   [[nodiscard]] bool is_demand() const noexcept {
     return wanted == nullptr || wanted->load(std::memory_order_relaxed);
   }
+  // True if the calling thread is that of who wants the bytes.
+  [[nodiscard]] bool caller_waits() const noexcept { return wanted == nullptr; }
   [[nodiscard]] bool is_late() const noexcept {
     return deadline && std::chrono::steady_clock::now() >= *deadline;
   }

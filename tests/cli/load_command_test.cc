@@ -117,6 +117,37 @@ TEST(LoadBudgetTest, RefusesATensorThatIsLargerThanTheBudget) {
   EXPECT_EQ(run({"load", container, "--budget", "many"}).status, 2);
 }
 
+TEST_F(LoadCommandTest, WritesATraceThatTellsOfEveryLayer) {
+  const std::string file = directory_.file("trace.json");
+  (void)load({"--trace", file, "--access", "read"});
+  const Json trace = Json::parse(testing::read_file(file));
+  int layers = 0;
+  for (const Json& event : trace["traceEvents"]) {
+    EXPECT_TRUE(event.contains("ts"));
+    EXPECT_TRUE(event.contains("tid"));
+    EXPECT_EQ(event.contains("dur"), event["ph"] == "X");
+    if (event["name"] == "load layer" || event["name"] == "read layer ahead") ++layers;
+  }
+  EXPECT_EQ(layers, 3);
+}
+
+TEST_F(LoadCommandTest, WritesMetricsInPlaceOfThoseBefore) {
+  const std::string file = directory_.write("wpack.prom", "old");
+  (void)load({"--metrics-file", file, "--access", "read"});
+  const std::string text = testing::read_file(file);
+  EXPECT_THAT(text, StartsWith("# HELP wpack_"));
+  EXPECT_THAT(text, HasSubstr("wpack_read_bytes_total{container=\"" + container_ + "\"} "));
+}
+
+TEST_F(LoadCommandTest, RefusesFilesThatItCannotWrite) {
+  for (const char* option : {"--trace", "--metrics-file"}) {
+    const Outcome outcome = run({"load", container_, option, directory_.file("none/file")});
+    EXPECT_EQ(outcome.status, 5);
+    EXPECT_THAT(outcome.err, HasSubstr("none/file: creation of a file beside it failed: No such"));
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
 TEST(LoadEmptyTest, LoadsAContainerWithoutBytes) {
   const TempDir directory;
   const std::string container = pack_file(directory, "m", safetensors_file({{"x", "U8", {0}, ""}}));

@@ -6,10 +6,13 @@
 #include <set>
 #include <utility>
 
+#include "chrome_trace.h"
 #include "command.h"
 #include "human.h"
 #include "process_usage.h"
+#include "text_file.h"
 #include "wpack/container.h"
+#include "wpack/metrics.h"
 #include "wpack/text.h"
 
 namespace wpack::cli {
@@ -19,6 +22,8 @@ struct LoadOptions {
   std::string container;
   std::vector<std::string> layers;
   OpenOptions open;
+  std::string trace;    // file; empty: none
+  std::string metrics;  // file; empty: none
   bool json = false;
 };
 
@@ -144,6 +149,14 @@ std::string_view access_reason(const LoadReport& report, const LoadOptions& opti
   return "";
 }
 
+Json phases_json(const PhaseNanoseconds& spent) {
+  constexpr double kNanosecond = 1e-9;
+  return {{"disk", static_cast<double>(spent.disk) * kNanosecond},
+          {"verify", static_cast<double>(spent.verify) * kNanosecond},
+          {"memory", static_cast<double>(spent.memory) * kNanosecond},
+          {"readahead", static_cast<double>(spent.readahead) * kNanosecond}};
+}
+
 Json seconds_or_null(std::optional<double> seconds) {
   return seconds ? Json(*seconds) : Json(nullptr);
 }
@@ -168,6 +181,10 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
   json["verified_bytes"] = report.stats.verified_bytes;
   json["budget_bytes"] = options.open.memory_budget ? Json(*options.open.memory_budget) : nullptr;
   json["peak_memory_bytes"] = report.stats.peak_memory_bytes;
+  json["stall_seconds"] = phases_json(report.stats.stalls);
+  json["background_seconds"] = phases_json(report.stats.background);
+  json["layer_hits"] = report.stats.layer_hits;
+  json["layer_misses"] = report.stats.layer_misses;
   json["layers_given_up"] = report.stats.layers_given_up;
   json["cpu_seconds"] = report.cpu_seconds();
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
@@ -208,8 +225,18 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
   out.print(table.text());
 }
 
-Status run_load(const LoadOptions& options, Output& out) {
-  WPACK_ASSIGN(const LoadReport report, load(options));
+// A load that failed leaves its trace too: there it is of most use.
+Status run_load(const LoadOptions& wanted, Output& out) {
+  LoadOptions options = wanted;
+  const auto trace = options.trace.empty() ? nullptr : std::make_shared<ChromeTrace>();
+  options.open.tracer = trace;
+  const Result<LoadReport> loaded = load(options);
+  if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
+  if (!loaded) return loaded.error();
+  const LoadReport& report = *loaded;
+  if (!options.metrics.empty()) {
+    WPACK_TRY(replace_text_file(options.metrics, to_prometheus(report.stats, options.container)));
+  }
   if (options.json) {
     print_report_json(options, report, out);
   } else {
@@ -238,6 +265,10 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_size(command, "--budget", options.open.memory_budget,
            "the most private memory that tensors may take: layers are read into it one after the "
            "other, and let go");
+  add_value(command, "--trace", options.trace, "FILE",
+            "write what took time to FILE, for Perfetto or chrome://tracing");
+  add_value(command, "--metrics-file", options.metrics, "FILE",
+            "write statistics to FILE for Prometheus, replacing it at once");
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }

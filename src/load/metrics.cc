@@ -1,0 +1,91 @@
+#include "wpack/metrics.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace wpack {
+namespace {
+
+// A label's value: what would end it or the line is escaped.
+std::string escape_label(std::string_view text) {
+  std::string escaped;
+  for (const char byte : text) {
+    if (byte == '\\' || byte == '"') escaped += '\\';
+    if (byte == '\n') {
+      escaped += "\\n";
+    } else {
+      escaped += byte;
+    }
+  }
+  return escaped;
+}
+
+class Exposition {
+ public:
+  explicit Exposition(std::string_view container)
+      : label_(fmt::format("container=\"{}\"", escape_label(container))) {}
+
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(std::back_inserter(text_), "# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+  }
+  template <typename Value>
+  void sample(Value value, std::string_view labels = {}) {
+    fmt::format_to(std::back_inserter(text_), "{}{{{}{}{}}} {}\n", name_, label_,
+                   labels.empty() ? "" : ",", labels, value);
+  }
+  template <typename Value>
+  void metric(std::string_view name, std::string_view type, std::string_view help, Value value) {
+    family(name, type, help);
+    sample(value);
+  }
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  std::string label_;
+  std::string_view name_;
+  std::string text_;
+};
+
+void add_phases(Exposition& out, std::string_view name, std::string_view help,
+                const PhaseNanoseconds& spent) {
+  constexpr double kNanosecond = 1e-9;
+  out.family(name, "counter", help);
+  out.sample(static_cast<double>(spent.disk) * kNanosecond, "cause=\"disk\"");
+  out.sample(static_cast<double>(spent.verify) * kNanosecond, "cause=\"verify\"");
+  out.sample(static_cast<double>(spent.memory) * kNanosecond, "cause=\"memory\"");
+  out.sample(static_cast<double>(spent.readahead) * kNanosecond, "cause=\"readahead\"");
+}
+
+}  // namespace
+
+std::string to_prometheus(const AccessStats& stats, std::string_view container) {
+  Exposition out(container);
+  out.metric("wpack_mapped_bytes", "gauge", "Bytes of shards that are mapped.", stats.mapped_bytes);
+  out.metric("wpack_read_bytes_total", "counter", "Bytes read into private memory.",
+             stats.read_bytes);
+  out.metric("wpack_verified_bytes_total", "counter", "Stored bytes whose checksum was checked.",
+             stats.verified_bytes);
+  out.metric("wpack_read_ahead_bytes_total", "counter", "Bytes read before they were asked for.",
+             stats.prefetched_bytes);
+  out.family("wpack_layers_acquired_total", "counter",
+             "Acquired layers, by whether they were in memory.");
+  out.sample(stats.layer_hits, "from=\"memory\"");
+  out.sample(stats.layer_misses, "from=\"storage\"");
+  out.metric("wpack_layers_given_up_total", "counter", "Layers that made room for others.",
+             stats.layers_given_up);
+  out.metric("wpack_reads_in_flight", "gauge", "Reads that have not completed.",
+             stats.reads_in_flight);
+  out.metric("wpack_memory_bytes", "gauge", "Private memory held.", stats.memory_bytes);
+  out.metric("wpack_memory_peak_bytes", "gauge", "The most private memory that was held.",
+             stats.peak_memory_bytes);
+  out.metric("wpack_memory_reused_bytes_total", "counter",
+             "Private memory used again without asking the system.", stats.reused_memory_bytes);
+  add_phases(out, "wpack_stall_seconds_total", "Time that callers waited, by cause.", stats.stalls);
+  add_phases(out, "wpack_background_seconds_total", "Time of readahead, by what it was spent on.",
+             stats.background);
+  return out.take();
+}
+
+}  // namespace wpack

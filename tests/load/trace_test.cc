@@ -1,0 +1,116 @@
+// What a tracer is told of a load, and what statistics say of its time.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "load/eventually.h"
+#include "load/test_container.h"
+
+namespace wpack::testing {
+namespace {
+
+class Recorder final : public Tracer {
+ public:
+  struct Entry {
+    TraceEvent event;
+    std::string detail;
+  };
+
+  void record(const TraceEvent& event) noexcept override {
+    const std::lock_guard lock(mutex_);
+    entries_.push_back({event, std::string(event.detail)});
+  }
+  [[nodiscard]] std::vector<Entry> entries() const {
+    const std::lock_guard lock(mutex_);
+    return entries_;
+  }
+  [[nodiscard]] std::vector<Entry> of(std::string_view name) const {
+    std::vector<Entry> found;
+    std::ranges::copy_if(entries(), std::back_inserter(found),
+                         [&](const Entry& entry) { return entry.event.name == name; });
+    return found;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;
+};
+
+class TraceTest : public ::testing::TestWithParam<AccessMode> {
+ protected:
+  [[nodiscard]] Container open() const {
+    const OpenOptions options{.verify = VerifyPolicy::kTouch,
+                              .access = GetParam(),
+                              .readahead_layers = 0,
+                              .tracer = recorder_};
+    return open_with(path_, options).value();
+  }
+
+  TempDir directory_;
+  ContainerBuilder builder_ = sample_builder();
+  std::string path_ = builder_.build(directory_.path() / "m.wpack");
+  std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
+};
+
+INSTANTIATE_TEST_SUITE_P(Access, TraceTest, ::testing::Values(AccessMode::kMap, AccessMode::kRead),
+                         access_name);
+
+TEST_P(TraceTest, TellsOfEveryLayerWithItsNameAndItsSize) {
+  const Container container = open();
+  for (const Layer& layer : container.layers()) ASSERT_THAT(layer.acquire(), IsOk());
+  const auto loads = recorder_->of("load layer");
+  ASSERT_EQ(loads.size(), container.layer_count());
+  EXPECT_EQ(loads[1].detail, "layers.0");
+  EXPECT_EQ(loads[1].event.value, container.layers()[1].info().range.size());
+  for (const auto& [event, detail] : loads) EXPECT_LE(event.begin, event.end);
+}
+
+TEST_P(TraceTest, TellsWhatWasReadAheadApart) {
+  const Container container = open();
+  ASSERT_THAT(container.layer(2).prefetch(), IsOk());
+  EXPECT_TRUE(eventually([&] { return recorder_->of("read layer ahead").size() == 1; }));
+  EXPECT_TRUE(recorder_->of("load layer").empty());
+}
+
+TEST_P(TraceTest, EndsEveryReadThatItBegan) {
+  const Container container = open();
+  for (const Layer& layer : container.layers()) ASSERT_THAT(layer.acquire(), IsOk());
+  std::map<std::uint64_t, int> open_reads;
+  for (const auto& [event, detail] : recorder_->of("read")) {
+    if (event.kind == TraceEvent::Kind::kReadBegin) {
+      EXPECT_EQ(++open_reads[event.id], 1) << "numbers are given once";
+    } else {
+      EXPECT_EQ(--open_reads[event.id], 0);
+    }
+    EXPECT_NE(detail.find(".wps"), std::string::npos);
+  }
+  EXPECT_EQ(open_reads.empty(), GetParam() == AccessMode::kMap);
+  const auto counts = recorder_->of("reads in flight");
+  EXPECT_EQ(counts.empty(), GetParam() == AccessMode::kMap);
+  for (const auto& [event, detail] : counts) EXPECT_LE(event.value, 16U);
+}
+
+TEST_P(TraceTest, CountsTheTimeThatCallersWaited) {
+  const Container container = open();
+  EXPECT_EQ(container.stats().stalls.disk, 0U);
+  ASSERT_THAT(container.layer(0).acquire(), IsOk());
+  const AccessStats stats = container.stats();
+  EXPECT_GT(stats.stalls.disk, 0U);
+  EXPECT_GT(stats.stalls.verify, 0U);
+  EXPECT_EQ(stats.background.disk, 0U);
+  EXPECT_EQ(stats.reads_in_flight, 0U);
+}
+
+TEST_P(TraceTest, CountsTheTimeOfReadaheadApart) {
+  const Container container = open();
+  ASSERT_THAT(container.layer(0).prefetch(), IsOk());
+  EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes > 0; }));
+  const AccessStats stats = container.stats();
+  EXPECT_EQ(stats.stalls.disk + stats.stalls.verify, 0U);
+  EXPECT_GT(stats.background.disk, 0U);
+}
+
+}  // namespace
+}  // namespace wpack::testing
