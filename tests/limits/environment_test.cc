@@ -147,6 +147,7 @@ TEST(SmallMemoryGroupTest, TwiceItsSizeIsPackedMappedVerifiedAndUnpacked) {
   const std::string back = directory.file("back.safetensors");
   for (const Arguments& arguments : {Arguments{"pack", source, "-o", container},
                                      {"load", container},
+                                     {"load", container, "--budget", "96MiB"},
                                      {"verify", container},
                                      {"unpack", container, "-o", back}}) {
     const Outcome outcome = cli::run(arguments, group->member());
