@@ -20,10 +20,12 @@
 // from several threads at once, on one handle or on copies.
 // Open files: the container's directory, and shards while they are read; up to a quarter of
 // RLIMIT_NOFILE, at most 256, are kept open for the next use. Mapped shards need none.
-// Changing a published container: never in place. Shards are checked for size and identity at
-// first use; if a shard is truncated later, touching a mapped view of the lost pages raises
-// SIGBUS, as with any mapping. Replacing a container by `wpack pack --force` is safe: handles keep
-// reading the old bytes.
+// fork(): in the child, tensors and views that the parent held stay valid and may be destroyed.
+// What loads or reads fails with kInvalidArgument (release() does nothing): the child opens the
+// container again. The parent notices nothing. Changing a published container: never in place.
+// Shards are checked for size and identity at first use; if a shard is truncated later, touching a
+// mapped view of the lost pages raises SIGBUS, as with any mapping. Replacing a container by `wpack
+// pack --force` is safe: handles keep reading the old bytes.
 #pragma once
 
 #include <chrono>

@@ -112,6 +112,7 @@ Status ContainerState::check_known(const format::TensorRow& tensor) const {
 
 Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,
                                                                 load::Deadline deadline) {
+  WPACK_TRY(load::check_process(mark_));
   WPACK_TRY(check_known(tensor));
   if (tensor.nbytes == 0) return TensorBytes{};
   const format::ExtentRow extent = index().extents()[tensor.extent];
@@ -161,6 +162,7 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
     return fmt::format("{}: attachment '{}'", index_.label,
                        escape_name(index().name_of(attachment)));
   };
+  WPACK_TRY(load::check_process(mark_));
   const std::uint64_t size = size_of(attachment);
   if (!base::range_within(offset, out.size(), size)) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("{} has {} bytes, not {} from {} on",

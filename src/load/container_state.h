@@ -67,6 +67,7 @@ class ContainerState {
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 
+  const os::ProcessMark mark_;
   const std::string path_;
   load::OpenedIndex index_;  // constant after start()
   const OpenOptions options_;

@@ -21,12 +21,14 @@ LayerLoader::~LayerLoader() {
 }
 
 Status LayerLoader::prefetch(std::uint32_t layer) {
+  WPACK_TRY(check_process(mark_));
   WPACK_TRY(reader_.use_shards(layer));
   const std::lock_guard lock(mutex_);
   return enqueue(layer);
 }
 
 Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline) {
+  WPACK_TRY(check_process(mark_));
   std::unique_lock lock(mutex_);
   Slot& slot = slots_[layer];
   WPACK_TRY(wait_until_loaded(lock, slot, deadline));
@@ -69,6 +71,7 @@ Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& 
 }
 
 void LayerLoader::release(std::uint32_t layer, ReleasePages pages) {
+  if (mark_.is_other_process()) return;
   LayerBlocks blocks;  // given back after the lock
   {
     const std::lock_guard lock(mutex_);

@@ -101,6 +101,7 @@ void MemoryBudget::forget(const void* container) {
 }
 
 void MemoryBudget::notify() noexcept {
+  if (mark_.is_other_process()) return;  // a handle goes in a child: nobody waits there
   {
     const std::lock_guard lock(mutex_);
     ++changes_;

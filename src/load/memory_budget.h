@@ -15,6 +15,7 @@
 
 #include "load/kept_layers.h"
 #include "load/read_control.h"
+#include "os/process.h"
 #include "wpack/buffer_pool.h"
 #include "wpack/error.h"
 
@@ -84,6 +85,7 @@ class MemoryBudget {
   [[nodiscard]] std::uint64_t changes() const;
   [[nodiscard]] bool give_up_one(bool also_read_ahead);
 
+  const os::ProcessMark mark_;
   const std::shared_ptr<BufferPool> pool_;
   const std::uint64_t size_;
   std::mutex allocating_;  // so that nobody fails for what another one takes and gives back

@@ -10,6 +10,7 @@
 #include "base/align.h"
 #include "os/anonymous_memory.h"
 #include "os/page_size.h"
+#include "os/process.h"
 #include "wpack/buffer_pool.h"
 
 namespace wpack {
@@ -50,7 +51,9 @@ class HostPool final : public BufferPool {
     return hand_out(region);
   }
 
+  // A child that was forked leaves the memory to its own end.
   void do_release(MutableBytes bytes) noexcept override {
+    if (mark_.is_other_process()) return;
     const std::lock_guard lock(mutex_);
     const auto found = in_use_.find(bytes.data());
     const Region region = found->second;
@@ -128,6 +131,7 @@ class HostPool final : public BufferPool {
   }
 
   const HostPoolOptions options_;
+  const os::ProcessMark mark_;
   mutable std::mutex mutex_;
   BufferPoolStats stats_;  // in_use and free are never more than the budget together
   Free free_;
