@@ -34,12 +34,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "wpack/error.h"
 #include "wpack/export.h"
+#include "wpack/progress.h"
 #include "wpack/tensor_source.h"
 #include "wpack/trace.h"
 #include "wpack/types.h"
@@ -78,16 +80,20 @@ struct OpenOptions {
   // demand that finds nothing else fails (kLimit), after its deadline if it has one.
   // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
   std::optional<std::uint64_t> memory_budget = std::nullopt;
+  // How far the check of kFull has come; asked to stop, open fails with kCancelled. Not kept.
+  ProgressCallback progress = {};
   // Is told of everything that takes time, while the container lives. Null: nobody is.
   std::shared_ptr<Tracer> tracer = nullptr;
 };
 
-// How long a call may wait.
+// How long a call may wait, and who may end it.
 struct AcquireOptions {
   // When it passes, the call fails (kDeadline) within the time of a few reads, and hands out
   // nothing; what was read ahead stays. Unset: no limit, but memory that handles hold is not waited
   // for.
   std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
+  // When it asks to stop, the call fails (kCancelled) as it does at a deadline.
+  std::stop_token stop = {};
 };
 
 // How the bytes of an extent are stored. Numbers are pinned (format/REGISTRY.md); a container
@@ -260,7 +266,7 @@ class WPACK_EXPORT Layer {
   // OpenOptions; starts reading the next OpenOptions::readahead_layers layers. May be called any
   // number of times. Errors: kIo (operation, file, offset), kIntegrity (a checksum does not match),
   // kBadInput (a codec or element type that this version does not know), kLimit (no memory, or the
-  // budget cannot hold it: the message says which budget would), kDeadline.
+  // budget cannot hold it: the message says which budget would), kDeadline, kCancelled.
   [[nodiscard]] Result<LayerView> acquire(const AcquireOptions& options = {}) const;
 
   // Says that the layer is not needed for now. Its memory is given back: at once if it is mapped

@@ -10,6 +10,10 @@ Result<std::vector<BlockRef>> BlockCache::get(std::span<const std::uint32_t> ext
                                               const ReadControl& control,
                                               MemoryBudget::Reading* reading) {
   std::vector<BlockRef> blocks(extents.size());
+  const std::stop_callback wake(control.cancelled, [this] {
+    { const std::lock_guard lock(mutex_); }  // who checked before now waits already
+    published_.notify_all();
+  });
   for (;;) {
     std::unique_lock lock(mutex_);
     const Claim claimed = claim(extents, blocks);
@@ -29,6 +33,7 @@ Result<std::vector<BlockRef>> BlockCache::get(std::span<const std::uint32_t> ext
 }
 
 Status BlockCache::wait(std::unique_lock<std::mutex>& lock, const ReadControl& control) {
+  WPACK_TRY(control.check());
   if (!control.deadline) {
     published_.wait(lock);
   } else if (published_.wait_until(lock, *control.deadline) == std::cv_status::timeout) {

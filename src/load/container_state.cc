@@ -49,17 +49,16 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
   counters_.tracer = options.tracer;
 }
 
-Status ContainerState::start() {
+Status ContainerState::start(const ProgressCallback& progress) {
   WPACK_TRY(shards_.open_first());
-  if (options_.verify == VerifyPolicy::kFull) WPACK_TRY(check_everything());
+  if (options_.verify == VerifyPolicy::kFull) WPACK_TRY(check_everything(progress));
   // What is open needs no name any more, so the disk space of a replaced container may come back.
   if (shards_.all_opened()) index_.hold = {};
   return {};
 }
 
-Status ContainerState::check_everything() {
-  const ProgressCallback no_progress;  // outlives the scan, which refers to it
-  load::ContainerScan scan(index_, no_progress, 1);
+Status ContainerState::check_everything(const ProgressCallback& progress) {
+  load::ContainerScan scan(index_, progress, 1);
   WPACK_TRY(scan.run());
   VerifyReport report = scan.take_report();
   if (!report.faults.empty()) return std::move(report.faults.front());
@@ -111,7 +110,7 @@ Status ContainerState::check_known(const format::TensorRow& tensor) const {
 }
 
 Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,
-                                                                load::Deadline deadline) {
+                                                                const load::ReadControl& control) {
   WPACK_TRY(load::check_process(mark_));
   WPACK_TRY(check_known(tensor));
   if (tensor.nbytes == 0) return TensorBytes{};
@@ -125,8 +124,7 @@ Result<ContainerState::TensorBytes> ContainerState::materialise(const format::Te
     }
     return cut(shard->view(extent.offset, extent.stored_size), tensor, true, nullptr);
   }
-  WPACK_ASSIGN(const auto blocks,
-               blocks_.get({&tensor.extent, 1}, {.deadline = deadline}, nullptr));
+  WPACK_ASSIGN(const auto blocks, blocks_.get({&tensor.extent, 1}, control, nullptr));
   return cut(blocks.front()->view(extent), tensor, false, blocks.front());
 }
 

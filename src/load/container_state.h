@@ -31,7 +31,7 @@ class ContainerState {
 
   // Opens the first shards, and checks everything where the policy is kFull. Called once, before
   // anything else.
-  [[nodiscard]] Status start();
+  [[nodiscard]] Status start(const ProgressCallback& progress);
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] const format::IndexFile& index_file() const noexcept { return index_.file; }
@@ -48,7 +48,7 @@ class ContainerState {
   };
   // Materialises one tensor. Errors: those of Container::tensor.
   [[nodiscard]] Result<TensorBytes> materialise(const format::TensorRow& tensor,
-                                                load::Deadline deadline);
+                                                const load::ReadControl& control);
   // The same for a tensor of a layer that `blocks` hold in memory.
   [[nodiscard]] Result<TensorBytes> find_loaded(const format::TensorRow& tensor,
                                                 const load::LayerBlocks& blocks);
@@ -62,7 +62,7 @@ class ContainerState {
                                        std::uint64_t offset, MutableBytes out);
 
  private:
-  [[nodiscard]] Status check_everything();
+  [[nodiscard]] Status check_everything(const ProgressCallback& progress);
   [[nodiscard]] std::string index_changed() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;

@@ -18,6 +18,10 @@ struct LayerPin {
   load::LayerBlocks blocks;
 };
 
+load::ReadControl control_of(const AcquireOptions& options) {
+  return {.deadline = options.deadline, .cancelled = options.stop};
+}
+
 }  // namespace
 
 Container HandleFactory::container(std::shared_ptr<ContainerState> state) {
@@ -30,7 +34,7 @@ Layer HandleFactory::layer(const std::shared_ptr<ContainerState>& state, std::ui
 
 Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state, std::uint32_t id,
                                      const AcquireOptions& options) {
-  WPACK_ASSIGN(auto found, state->materialise(state->index().tensors()[id], options.deadline));
+  WPACK_ASSIGN(auto found, state->materialise(state->index().tensors()[id], control_of(options)));
   std::shared_ptr<const void> pin = state;
   if (found.block != nullptr)
     pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found.block)});
@@ -42,7 +46,7 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
   const format::Index& index = state->index();
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
-  WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id, options.deadline));
+  WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id, control_of(options)));
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);
   const auto pin = std::make_shared<const LayerPin>(LayerPin{state, std::move(blocks)});

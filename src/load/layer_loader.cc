@@ -27,11 +27,15 @@ Status LayerLoader::prefetch(std::uint32_t layer) {
   return enqueue(layer);
 }
 
-Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline) {
+Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, const ReadControl& control) {
   WPACK_TRY(check_process(mark_));
+  const std::stop_callback wake(control.cancelled, [this] {
+    { const std::lock_guard lock(mutex_); }  // who checked before now waits already
+    loaded_.notify_all();
+  });
   std::unique_lock lock(mutex_);
   Slot& slot = slots_[layer];
-  WPACK_TRY(wait_until_loaded(lock, slot, deadline));
+  WPACK_TRY(wait_until_loaded(lock, slot, control));
   if (slot.state == State::kKept) {
     slot.blocks = memory_.take(key_of(layer));
     slot.state = slot.blocks.empty() ? State::kIdle : State::kReady;
@@ -44,7 +48,7 @@ Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline)
   } else {
     counters_.layer_misses.fetch_add(1, std::memory_order_relaxed);
     std::uint64_t size = 0;
-    WPACK_ASSIGN(blocks, load(lock, layer, {.deadline = deadline}, State::kReady, size));
+    WPACK_ASSIGN(blocks, load(lock, layer, control, State::kReady, size));
   }
   // Readahead is a hint: a thread that does not start is reported by prefetch() only.
   for (std::uint32_t i = 1; i <= readahead_layers_ && i < layer_count_ - layer; ++i)
@@ -53,7 +57,7 @@ Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, Deadline deadline)
 }
 
 Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,
-                                      Deadline deadline) {
+                                      const ReadControl& control) {
   if (slot.state != State::kLoading) return {};
   const PhaseTimer timer(counters_, Phase::kReadahead, true, "wait for readahead");
   ++slot.waiting;
@@ -61,10 +65,11 @@ Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& 
   while (slot.state == State::kLoading) {
     slot.released.reset();
     if (!slot.wanted.exchange(true)) memory_.notify();  // it may wait for memory as readahead
-    if (!deadline) {
+    WPACK_TRY(control.check());
+    if (control.deadline) {
+      (void)loaded_.wait_until(lock, *control.deadline);
+    } else {
       loaded_.wait(lock);
-    } else if (loaded_.wait_until(lock, *deadline) == std::cv_status::timeout) {
-      return ReadControl::late();
     }
   }
   return {};

@@ -48,8 +48,8 @@ class LayerLoader {
   // Queues the layer. Errors: those of LayerReader::use_shards, kLimit (no thread).
   [[nodiscard]] Status prefetch(std::uint32_t layer);
   // Waits until the layer is in memory, keeps it there, and queues the layers after it. Errors:
-  // those of LayerReader::read, kDeadline.
-  [[nodiscard]] Result<LayerBlocks> acquire(std::uint32_t layer, Deadline deadline);
+  // those of LayerReader::read.
+  [[nodiscard]] Result<LayerBlocks> acquire(std::uint32_t layer, const ReadControl& control);
   // Takes the layer off the queue and lets its memory go; under a budget, keeps it while there is
   // room.
   void release(std::uint32_t layer, ReleasePages pages);
@@ -75,7 +75,7 @@ class LayerLoader {
                                          const ReadControl& control, State state_after,
                                          std::uint64_t& size);
   [[nodiscard]] Status wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,
-                                         Deadline deadline);
+                                         const ReadControl& control);
   void keep(Slot& slot, std::uint32_t layer, LayerBlocks blocks, State state);
   [[nodiscard]] Status enqueue(std::uint32_t layer);
   void dequeue(std::uint32_t layer);

@@ -22,6 +22,7 @@ MemoryBudget::Reading::~Reading() {
 
 Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64_t> sizes,
                                                      const ReadControl& control, Reading* reading) {
+  const std::stop_callback wake(control.cancelled, [this] { notify(); });
   for (;;) {
     WPACK_TRY(control.check());
     const bool demand = control.is_demand();

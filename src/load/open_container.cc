@@ -27,7 +27,7 @@ Result<Container> open_container(const std::string& path, const OpenOptions& opt
   WPACK_ASSIGN(OpenedIndex index, open_index(path, options.max_index_bytes));
   const std::shared_ptr<ContainerState> state(
       new ContainerState(path, std::move(index), options, std::move(engines)), StateDeleter());
-  WPACK_TRY(state->start());
+  WPACK_TRY(state->start(options.progress));
   return HandleFactory::container(state);
 }
 

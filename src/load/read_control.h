@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <stop_token>
 
 #include "os/process.h"
 #include "wpack/error.h"
@@ -18,6 +19,7 @@ struct ReadControl {
   // Somebody waits for what is read ahead. Null: somebody waits from the start.
   const std::atomic<bool>* wanted = nullptr;
   Deadline deadline = std::nullopt;
+  std::stop_token cancelled = {};
 
   [[nodiscard]] bool is_demand() const noexcept {
     return wanted == nullptr || wanted->load(std::memory_order_relaxed);
@@ -29,7 +31,7 @@ struct ReadControl {
   }
   // Errors: kCancelled, kDeadline.
   [[nodiscard]] Status check() const {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed))
+    if (cancelled.stop_requested() || (stop != nullptr && stop->load(std::memory_order_relaxed)))
       return Error(ErrorCode::kCancelled, "reading was cancelled");
     if (is_late()) return late();
     return {};

@@ -148,6 +148,22 @@ TEST_F(BudgetTest, WaitsForMemoryUntilTheDeadline) {
   EXPECT_TRUE(is_layer(view, 2));
 }
 
+TEST_F(BudgetTest, StopsWaitingForMemoryWhenItIsCancelled) {
+  const Container container = open(5 * kMiB / 2);
+  ASSERT_OK_AND_ASSIGN(const LayerView first, container.layer(0).acquire());
+  ASSERT_OK_AND_ASSIGN(const LayerView second, container.layer(1).acquire());
+  std::stop_source source;
+  AcquireOptions options = within(milliseconds(60'000));
+  options.stop = source.get_token();
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(20));
+    source.request_stop();
+  });
+  EXPECT_THAT(container.layer(2).acquire(options), Fails(ErrorCode::kCancelled, "cancelled"));
+  other.join();
+  EXPECT_THAT(container.tensor(2U, options), Fails(ErrorCode::kCancelled, "cancelled"));
+}
+
 TEST_F(BudgetTest, FailsAtOnceWhenTheDeadlineHasPassed) {
   const Container container = open(4 * kMiB);
   const AcquireOptions late{.deadline = steady_clock::now() - milliseconds(1)};

@@ -337,6 +337,21 @@ TEST_F(BusyWorkerTest, WaitsForALayerThatIsBeingRead) {
   EXPECT_EQ(container_->stats().read_bytes, size(0));
 }
 
+TEST_F(BusyWorkerTest, StopsWaitingForALayerThatIsBeingRead) {
+  const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  EXPECT_THAT(layer(0).acquire({.deadline = soon}), Fails(ErrorCode::kDeadline, "deadline"));
+  std::stop_source source;
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    source.request_stop();
+  });
+  EXPECT_THAT(layer(0).acquire({.stop = source.get_token()}),
+              Fails(ErrorCode::kCancelled, "cancelled"));
+  other.join();
+  EXPECT_THAT(container_->tensor("embed.weight", {.deadline = soon}),
+              Fails(ErrorCode::kDeadline, "deadline"));
+}
+
 TEST_F(BusyWorkerTest, LetsALayerGoThatWasReleasedWhileItWasBeingRead) {
   layer(0).release();
   gate_->open();

@@ -190,6 +190,21 @@ TEST_F(VerifyTest, ReportsProgressThatEndsAtTheTotalAndCanBeCancelled) {
               Fails(ErrorCode::kCancelled, "cancelled"));
 }
 
+TEST_F(VerifyTest, OpensWithAFullCheckThatTellsItsProgressAndCanBeCancelled) {
+  const std::string path = build();
+  Progress last;
+  OpenOptions options{.verify = VerifyPolicy::kFull};
+  options.progress = [&](const Progress& now) {
+    last = now;
+    return true;
+  };
+  ASSERT_THAT(open_with(path, options), IsOk());
+  EXPECT_GT(last.total_bytes, 0U);
+  EXPECT_EQ(last.done_bytes, last.total_bytes);
+  options.progress = [](const Progress&) { return false; };
+  EXPECT_THAT(open_with(path, options), Fails(ErrorCode::kCancelled, "cancelled"));
+}
+
 TEST_F(VerifyTest, InspectsSingleFiles) {
   const std::string path = build();
   ASSERT_OK_AND_ASSIGN(const Container container, open_with(path, {}));
