@@ -9,12 +9,6 @@
 #include "base/checked_math.h"
 
 namespace wpack::load {
-namespace {
-
-// Large enough that a request's fixed cost does not show, small enough that several are in flight.
-constexpr std::uint64_t kPieceSize = std::uint64_t{2} << 20;
-
-}  // namespace
 
 Bytes Block::view(const format::ExtentRow& extent) const noexcept {
   if (extent.offset < range.begin ||
@@ -39,8 +33,9 @@ class BlockReader::Batch {
     while (in_flight_ > 0) (void)poll();
   }
 
-  void add(const OpenShard& file, const ExtentRun& run, const std::shared_ptr<Block>& block) {
-    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize)) {
+  void add(const OpenShard& file, std::uint64_t piece_size, const ExtentRun& run,
+           const std::shared_ptr<Block>& block) {
+    for (const ByteRange piece : split_into_pieces(run.range, piece_size)) {
       const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
       pieces_.push_back({file, block.get(), piece, out, false});
     }
@@ -156,13 +151,17 @@ BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecke
 
 Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> extents,
                                                 StopFlag stop) {
-  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
+  const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
+  if (runs.empty()) return std::vector<BlockRef>();
+  // Shards of one container rarely differ; where they do, the first one's engine reads them all.
+  WPACK_ASSIGN(const CheckedShard* first, shards_.use(runs.front().shard));
+  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(first->reading.choice));
   Batch batch(*this, lease.reader(), extents);
-  for (const ExtentRun& run : plan_runs(index_.file.index, extents)) {
+  for (const ExtentRun& run : runs) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
     WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
     WPACK_ASSIGN(const auto block, allocate(run));
-    batch.add(file, run, block);
+    batch.add(file, shard->reading.choice.block_size, run, block);
   }
   WPACK_TRY(batch.run(stop));
   return batch.take_blocks();

@@ -24,6 +24,14 @@ bool is_stored_raw(const format::ExtentRow& extent) {
   return codec != nullptr && codec->is_identity();
 }
 
+load::ReadNeeds needs_of(const format::Index& index, const OpenOptions& options) {
+  load::ReadNeeds needs{.checked_at_open = options.verify == VerifyPolicy::kFull,
+                        .access = options.access};
+  for (std::uint32_t i = 0; i < index.shards().size(); ++i)
+    needs.bytes += index.shards()[i].file_size;
+  return needs;
+}
+
 }  // namespace
 
 ContainerState::ContainerState(std::string path, load::OpenedIndex index,
@@ -32,7 +40,8 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       index_(std::move(index)),
       options_(options),
       engines_(std::move(engines)),
-      shards_(index_, options.access),
+      chooser_(engines_, needs_of(index_.file.index, options)),
+      shards_(index_, chooser_),
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       blocks_(block_reader_),
@@ -66,6 +75,15 @@ AccessStats ContainerState::stats() const {
           .verified_bytes = counters_.verified_bytes,
           .prefetched_bytes = counters_.prefetched_bytes,
           .mapping_refused = shards_.mapping_refused()};
+}
+
+Result<Explanation> ContainerState::explain() {
+  Explanation explanation{.host = chooser_.host(), .shards = {}};
+  for (std::uint32_t i = 0; i < index().shards().size(); ++i) {
+    WPACK_ASSIGN(ShardExplanation shard, shards_.explain(i));
+    explanation.shards.push_back(std::move(shard));
+  }
+  return explanation;
 }
 
 Status ContainerState::check_known(const format::TensorRow& tensor) const {

@@ -17,7 +17,8 @@ namespace wpack::testing {
 
 inline load::Engines test_engines(
     std::uint64_t budget = std::numeric_limits<std::uint64_t>::max()) {
-  return {.make_reader = [] { return make_pread_reader(2); }, .pool = make_host_pool(budget)};
+  return {.make_reader = [](const ReadChoice&) { return make_pread_reader(2); },
+          .pool = make_host_pool(budget)};
 }
 
 inline Result<Container> open_with(const std::string& path, const OpenOptions& options) {
