@@ -54,7 +54,6 @@ struct Shape {
   std::uint64_t block_size;
   std::uint32_t depth;
 };
-constexpr Shape kReadInShape = {8 * kMebibyte, 4};
 constexpr Shape kDirectShape = {2 * kMebibyte, 16};
 constexpr Shape kBufferedShape = {2 * kMebibyte, 4};
 constexpr Shape kRemoteShape = {16 * kMebibyte, 8};  // hides how long a server takes to answer
@@ -135,7 +134,7 @@ class Policy {
         take("", {0, 0});
         return must_copy_;
       case ReadMethod::kReadInAndMap:
-        take("", kReadInShape);
+        take("", {kReadInPieceSize, read_in_threads()});
         return against_memory("the page cache would drop them again");
       case ReadMethod::kDirect:
         return against_direct();
@@ -173,6 +172,12 @@ class Policy {
       available = std::min(available.value_or(group), group);
     }
     return available;
+  }
+
+  // Each maps the pages that it has brought in, which is work for a processor; a second one pays
+  // even so, as it reads while the first one maps (format/decisions/0008).
+  [[nodiscard]] std::uint32_t read_in_threads() const {
+    return std::clamp(host_.usable_cpus.value_or(0U), 2U, 4U);
   }
 
   // Where nobody knows how much memory there is, it is enough.

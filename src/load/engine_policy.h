@@ -24,6 +24,10 @@ struct ReadNeeds {
   std::string mapping_refused = "";  // the kernel's answer where mapping was tried; else empty
 };
 
+// Pages are faulted in piece by piece, so that a load can be stopped in between, and so that
+// several threads can share it.
+inline constexpr std::uint64_t kReadInPieceSize = std::uint64_t{8} << 20;
+
 // Share of a file from which on it counts as being in the page cache.
 inline constexpr double kWarmShare = 0.95;
 

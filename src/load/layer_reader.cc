@@ -2,15 +2,9 @@
 
 #include <algorithm>
 
+#include "load/read_in.h"
+
 namespace wpack::load {
-namespace {
-
-// Pages are faulted in piece by piece, so that a load can be stopped in between. The kernel is not
-// asked for pages ahead (MADV_WILLNEED, readahead()): it brings those in as single 4 KiB pages, at
-// half the rate of its own readahead, and mapping them costs twenty times as much ever after.
-constexpr std::uint64_t kPieceSize = std::uint64_t{8} << 20;
-
-}  // namespace
 
 Status LayerReader::use_shards(std::uint32_t layer) const {
   const format::Index& index = index_.file.index;
@@ -23,7 +17,7 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
                                       std::uint64_t& size) const {
   const format::Index& index = index_.file.index;
   const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
-  std::vector<Piece> pieces;
+  std::vector<MappedPiece> pieces;
   std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
   std::vector<std::uint32_t> unmapped;
   size = 0;
@@ -36,10 +30,10 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
       continue;
     }
     for (const std::uint32_t extent : of_run) mapped.emplace_back(shard, extent);
-    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize))
+    for (const ByteRange piece : split_into_pieces(run.range, kReadInPieceSize))
       pieces.push_back({shard, piece});
   }
-  WPACK_TRY(populate(pieces, stop));
+  WPACK_TRY(read_in(index_, pieces, stop));
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
     const format::ExtentRow row = index.extents()[extent];
@@ -52,16 +46,6 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, StopFlag stop,
   for (std::size_t i = 0; i < unmapped.size(); ++i)
     result.emplace_back(unmapped[i], std::move(blocks[i]));
   return result;
-}
-
-Status LayerReader::populate(const std::vector<Piece>& pieces, StopFlag stop) const {
-  for (const Piece& piece : pieces) {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed))
-      return Error(ErrorCode::kCancelled, "reading was cancelled");
-    if (Status status = piece.shard->region.populate(piece.range); !status)
-      return std::move(status).error().in(index_.shard_label(piece.shard->number));
-  }
-  return {};
 }
 
 void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {

@@ -45,12 +45,6 @@ class LayerReader {
                                     ChunkSpan chunks) const;
 
  private:
-  struct Piece {
-    const CheckedShard* shard;
-    ByteRange range;
-  };
-  [[nodiscard]] Status populate(const std::vector<Piece>& pieces, StopFlag stop) const;
-
   const OpenedIndex& index_;
   ShardSet& shards_;
   ChunkChecker& checker_;

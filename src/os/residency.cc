@@ -37,9 +37,9 @@ struct CacheStat {
   std::uint64_t recently_evicted;
 };
 
-// Ranges of up to this size are looked at whole.
+// Shorter ranges are looked at whole. The kernel walks over every page: 10 ms a gigabyte.
 constexpr std::uint64_t kSampleCount = 64;
-constexpr std::uint64_t kSampleSize = std::uint64_t{1} << 20;
+constexpr std::uint64_t kSampleSize = std::uint64_t{256} << 10;
 
 Error refused(int error, std::string_view call) {
   return {ErrorCode::kUnsupportedHost, error,

@@ -27,6 +27,7 @@ struct Situation {
   ReadNeeds needs;
 
   Situation() {
+    host.usable_cpus = 8U;
     host.available_memory = 64 * kGibibyte;
     host.cgroup_memory = std::optional<CgroupMemory>();
     host.engines = {{"io_uring", std::nullopt}, {"libaio", std::nullopt}, {"pread", std::nullopt}};
@@ -48,6 +49,9 @@ Change together(std::vector<Change> changes) {
 }
 Change on(FileSystemKind kind) {
   return [kind](Situation& s) { s.file.file_system = FileSystemInfo{"some", kind}; };
+}
+Change processors(std::uint32_t count) {
+  return [count](Situation& s) { s.host.usable_cpus = count; };
 }
 Change resident(double share) {
   return [share](Situation& s) {
@@ -111,8 +115,10 @@ const Row kRows[] = {
     {"Tmpfs", on(FileSystemKind::kMemory), ReadMethod::kMap, "", 0, 0},
     {"Overlay", on(FileSystemKind::kOverlay), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
     {"UnknownType", on(FileSystemKind::kUnknown), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
-    {"NothingKnown", nothing_known, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"NothingKnown", nothing_known, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 2},
     {"NoEngine", no_engine, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"ThreeProcessors", processors(3), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 3},
+    {"OneProcessor", processors(1), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 2},
     {"VirtualDisk", rotational, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
     {"LittleMemory", available(8 * kGibibyte), ReadMethod::kMap, "", 0, 0},
     {"JustEnoughMemory", available(9 * kGibibyte), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
