@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -64,15 +65,17 @@ def run_once(contestant):
 def run_rounds(contestants, caches, rounds):
     """Returns {(contestant's name, cache): [Run per round, or a reason why there is none]}.
 
-    Contestants take turns within a round, and each round starts with another one, so that drift
-    of the machine meets all of them alike.
+    Contestants take turns within a round, and each round has another order, so that drift of the
+    machine, and what the run before left behind, meet all of them alike. Every call has the same
+    orders.
     """
     results = {(c.name, cache): [] for cache in caches for c in contestants}
     gave_up = set()
     for number in range(rounds):
         for cache in caches:
-            turn = number % len(contestants)
-            for contestant in contestants[turn:] + contestants[:turn]:
+            order = list(contestants)
+            random.Random(number).shuffle(order)
+            for contestant in order:
                 key = (contestant.name, cache)
                 if key in gave_up:
                     continue

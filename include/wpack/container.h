@@ -58,7 +58,7 @@ enum class VerifyPolicy {
 
 // How payload reaches memory.
 enum class AccessMode {
-  kAuto,  // map; where the kernel or file system refuses, read
+  kAuto,  // what suits the host, the file and the page cache (wpack/explain.h); mostly mapping
   kMap,   // map, or fail with kUnsupportedHost
   kRead,  // read into private memory
 };

@@ -5,6 +5,8 @@
 #include "wpack/buffer_pool.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
+#include "wpack/explain.h"
+#include "wpack/host.h"
 #include "wpack/pack.h"
 #include "wpack/progress.h"
 #include "wpack/tensor_source.h"

@@ -9,12 +9,6 @@
 #include "base/checked_math.h"
 
 namespace wpack::load {
-namespace {
-
-// Large enough that a request's fixed cost does not show, small enough that several are in flight.
-constexpr std::uint64_t kPieceSize = std::uint64_t{2} << 20;
-
-}  // namespace
 
 // One call of read(): pieces in file order go out, come back in any order, and are checked in file
 // order while later ones are still being read.
@@ -38,8 +32,9 @@ class BlockReader::Batch {
         owner_.counters_.next_read_id.fetch_add(pieces_.size(), std::memory_order_relaxed);
   }
 
-  void add(const OpenShard& file, const ExtentRun& run, const std::shared_ptr<Block>& block) {
-    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize)) {
+  void add(const OpenShard& file, std::uint64_t piece_size, const ExtentRun& run,
+           const std::shared_ptr<Block>& block) {
+    for (const ByteRange piece : split_into_pieces(run.range, piece_size)) {
       const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
       pieces_.push_back({file, block.get(), piece, out, false});
     }
@@ -190,13 +185,16 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
                                                 const ReadControl& control,
                                                 MemoryBudget::Reading* reading) {
   const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
+  if (runs.empty()) return std::vector<BlockRef>();
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
-  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
+  // Shards of one container rarely differ; where they do, the first one's engine reads them all.
+  WPACK_ASSIGN(const CheckedShard* first, shards_.use(runs.front().shard));
+  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(first->reading.choice));
   Batch batch(*this, lease.reader(), extents, control);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[i].shard));
     WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
-    batch.add(file, runs[i], blocks[i]);
+    batch.add(file, shard->reading.choice.block_size, runs[i], blocks[i]);
   }
   batch.number_reads();
   WPACK_TRY(batch.run());

@@ -19,15 +19,18 @@ bool verifies_mapped(const OpenOptions& options) {
   return options.verify == VerifyPolicy::kTouch || options.verify == VerifyPolicy::kFull;
 }
 
-// What a budget is for cannot be held to it when it is mapped.
-AccessMode access_of(const OpenOptions& options) {
-  const bool read = options.access == AccessMode::kAuto && options.memory_budget.has_value();
-  return read ? AccessMode::kRead : options.access;
-}
-
 bool is_stored_raw(const format::ExtentRow& extent) {
   const codec::Codec* codec = codec::find_codec(extent.codec);
   return codec != nullptr && codec->is_identity();
+}
+
+load::ReadNeeds needs_of(const format::Index& index, const OpenOptions& options) {
+  load::ReadNeeds needs{.checked_at_open = options.verify == VerifyPolicy::kFull,
+                        .access = options.access,
+                        .memory_budget = options.memory_budget};
+  for (std::uint32_t i = 0; i < index.shards().size(); ++i)
+    needs.bytes += index.shards()[i].file_size;
+  return needs;
 }
 
 }  // namespace
@@ -38,7 +41,8 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       index_(std::move(index)),
       options_(options),
       engines_(std::move(engines)),
-      shards_(index_, access_of(options)),
+      chooser_(engines_, needs_of(index_.file.index, options)),
+      shards_(index_, chooser_),
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       blocks_(block_reader_),
@@ -93,6 +97,15 @@ AccessStats ContainerState::stats() const {
           .memory_bytes = memory.pool.in_use + memory.pool.free,
           .peak_memory_bytes = memory.pool.peak,
           .reused_memory_bytes = memory.pool.reused};
+}
+
+Result<Explanation> ContainerState::explain() {
+  Explanation explanation{.host = chooser_.host(), .shards = {}};
+  for (std::uint32_t i = 0; i < index().shards().size(); ++i) {
+    WPACK_ASSIGN(ShardExplanation shard, shards_.explain(i));
+    explanation.shards.push_back(std::move(shard));
+  }
+  return explanation;
 }
 
 Status ContainerState::check_known(const format::TensorRow& tensor) const {

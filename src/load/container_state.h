@@ -12,9 +12,11 @@
 #include "load/index_reader.h"
 #include "load/layer_loader.h"
 #include "load/layer_reader.h"
+#include "load/read_chooser.h"
 #include "load/shard_set.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
+#include "wpack/explain.h"
 
 namespace wpack {
 
@@ -38,6 +40,8 @@ class ContainerState {
   [[nodiscard]] const format::Index& index() const noexcept { return index_.file.index; }
   [[nodiscard]] const load::OpenedIndex& opened_index() const noexcept { return index_; }
   [[nodiscard]] AccessStats stats() const;
+  // How each shard is read. Errors: those of wpack::explain.
+  [[nodiscard]] Result<Explanation> explain();
   [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
 
   // The bytes of a tensor, and what holds them besides this object (null if they are mapped).
@@ -73,6 +77,7 @@ class ContainerState {
   const OpenOptions options_;
   const load::Engines engines_;
   load::AccessCounters counters_;
+  const load::ReadChooser chooser_;
   load::ShardSet shards_;
   load::ChunkChecker checker_;
   load::BlockReader block_reader_;

@@ -3,17 +3,24 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "load/memory_budget.h"
 #include "wpack/async_reader.h"
 #include "wpack/error.h"
+#include "wpack/explain.h"
 
 namespace wpack::load {
 
 struct Engines {
-  // Makes a reader for one loading thread. Called from any thread.
-  std::function<Result<std::unique_ptr<AsyncReader>>()> make_reader;
+  // Makes the reader that was chosen, for one loading thread. Called from any thread.
+  std::function<Result<std::unique_ptr<AsyncReader>>(const ReadChoice&)> make_reader;
   std::shared_ptr<MemoryBudget> memory;  // of this container, or shared with others
+  // The engines that make_reader knows, the best first. Called once, from any thread.
+  std::function<std::vector<EngineProbe>()> probe = [] {
+    return std::vector<EngineProbe>{{"pread", std::nullopt}};
+  };
 };
 
 }  // namespace wpack::load

@@ -11,6 +11,9 @@
 namespace wpack {
 
 struct HandleFactory {
+  [[nodiscard]] static ContainerState& state(const Container& container) noexcept {
+    return *container.state_;
+  }
   [[nodiscard]] static Container container(std::shared_ptr<ContainerState> state);
   [[nodiscard]] static Layer layer(const std::shared_ptr<ContainerState>& state, std::uint32_t id);
   [[nodiscard]] static Result<Tensor> tensor(const std::shared_ptr<ContainerState>& state,

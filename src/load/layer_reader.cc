@@ -4,17 +4,10 @@
 
 #include <algorithm>
 
+#include "load/read_in.h"
 #include "wpack/text.h"
 
 namespace wpack::load {
-namespace {
-
-// Pages are faulted in piece by piece, so that a load can be stopped in between. The kernel is not
-// asked for pages ahead (MADV_WILLNEED, readahead()): it brings those in as single 4 KiB pages, at
-// half the rate of its own readahead, and mapping them costs twenty times as much ever after.
-constexpr std::uint64_t kPieceSize = std::uint64_t{8} << 20;
-
-}  // namespace
 
 Status LayerReader::use_shards(std::uint32_t layer) const {
   const format::Index& index = index_.file.index;
@@ -30,7 +23,7 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
   const TraceSpan span(counters_, control.caller_waits() ? "load layer" : "read layer ahead",
                        index.name_of(wanted), wanted.end - wanted.begin);
   const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
-  std::vector<Piece> pieces;
+  std::vector<MappedPiece> pieces;
   std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
   std::vector<std::uint32_t> unmapped;
   std::uint64_t private_size = 0;
@@ -45,11 +38,14 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
       continue;
     }
     for (const std::uint32_t extent : of_run) mapped.emplace_back(shard, extent);
-    for (const ByteRange piece : split_into_pieces(run.range, kPieceSize))
+    for (const ByteRange piece : split_into_pieces(run.range, kReadInPieceSize))
       pieces.push_back({shard, piece});
   }
   WPACK_TRY(check_size(layer, private_size));
-  WPACK_TRY(populate(pieces, control));
+  if (!pieces.empty()) {
+    const PhaseTimer timer(counters_, Phase::kDisk, control.caller_waits(), "bring pages in", size);
+    WPACK_TRY(read_in(index_, pieces, control, counters_));
+  }
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
     const format::ExtentRow row = index.extents()[extent];
@@ -74,17 +70,6 @@ Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) 
                            "budget of {} bytes would do, or its tensors one at a time",
                            index_.label, escape_name(index.name_of(index.layers()[layer])),
                            private_size, MemoryBudget::needed_for_layer(private_size)));
-}
-
-Status LayerReader::populate(const std::vector<Piece>& pieces, const ReadControl& control) const {
-  for (const Piece& piece : pieces) {
-    WPACK_TRY(control.check());
-    const PhaseTimer timer(counters_, Phase::kDisk, control.caller_waits(), "bring pages in",
-                           piece.range.size());
-    if (Status status = piece.shard->region.populate(piece.range); !status)
-      return std::move(status).error().in(index_.shard_label(piece.shard->number));
-  }
-  return {};
 }
 
 void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {

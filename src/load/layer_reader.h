@@ -45,13 +45,8 @@ class LayerReader {
                                     ChunkSpan chunks) const;
 
  private:
-  struct Piece {
-    const CheckedShard* shard;
-    ByteRange range;
-  };
   // Errors: kLimit (the layer is larger than one may be under the budget).
   [[nodiscard]] Status check_size(std::uint32_t layer, std::uint64_t private_size) const;
-  [[nodiscard]] Status populate(const std::vector<Piece>& pieces, const ReadControl& control) const;
 
   const OpenedIndex& index_;
   ShardSet& shards_;

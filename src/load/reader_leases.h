@@ -1,8 +1,11 @@
 // Readers that are kept between loads: each loading thread borrows one of its own.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,48 +16,63 @@ namespace wpack::load {
 // Thread safety: all functions, from several threads at once.
 class ReaderLeases {
  public:
+  // What makes two readers the same to whoever needs one.
+  struct Kind {
+    std::string engine;
+    std::uint32_t depth = 0;
+    friend bool operator==(const Kind&, const Kind&) = default;
+  };
+
   class Lease {
    public:
-    Lease(ReaderLeases& leases, std::unique_ptr<AsyncReader> reader)
-        : leases_(&leases), reader_(std::move(reader)) {}
+    Lease(ReaderLeases& leases, Kind kind, std::unique_ptr<AsyncReader> reader)
+        : leases_(&leases), kind_(std::move(kind)), reader_(std::move(reader)) {}
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&&) = delete;
     ~Lease() {
-      if (reader_ != nullptr) leases_->give_back(std::move(reader_));
+      if (reader_ != nullptr) leases_->give_back({std::move(kind_), std::move(reader_)});
     }
     [[nodiscard]] AsyncReader& reader() const noexcept { return *reader_; }
 
    private:
     ReaderLeases* leases_;
+    Kind kind_;
     std::unique_ptr<AsyncReader> reader_;
   };
 
   explicit ReaderLeases(const Engines& engines) : engines_(engines) {}
 
-  // Returns an idle reader, or a new one. Whoever holds it polls all that it submits. Errors: those
-  // of Engines::make_reader.
-  [[nodiscard]] Result<Lease> borrow() {
+  // Returns an idle reader as `choice` has it, or a new one. Whoever holds it polls all that it
+  // submits. Errors: those of Engines::make_reader.
+  [[nodiscard]] Result<Lease> borrow(const ReadChoice& choice) {
+    Kind kind{choice.engine, choice.depth};
     {
       const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        Lease lease(*this, std::move(idle_.back()));
-        idle_.pop_back();
+      const auto found = std::ranges::find(idle_, kind, &Idle::kind);
+      if (found != idle_.end()) {
+        Lease lease(*this, std::move(kind), std::move(found->reader));
+        idle_.erase(found);
         return lease;
       }
     }
-    WPACK_ASSIGN(auto reader, engines_.make_reader());
-    return Lease(*this, std::move(reader));
+    WPACK_ASSIGN(auto reader, engines_.make_reader(choice));
+    return Lease(*this, std::move(kind), std::move(reader));
   }
 
  private:
-  void give_back(std::unique_ptr<AsyncReader> reader) {
+  struct Idle {
+    Kind kind;
+    std::unique_ptr<AsyncReader> reader;
+  };
+
+  void give_back(Idle idle) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(reader));
+    idle_.push_back(std::move(idle));
   }
 
   const Engines& engines_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<AsyncReader>> idle_;
+  std::vector<Idle> idle_;
 };
 
 }  // namespace wpack::load

@@ -24,9 +24,9 @@ Bytes CheckedShard::view(std::uint64_t offset, std::uint64_t size) const noexcep
   return region.bytes().subspan(offset, size);
 }
 
-ShardSet::ShardSet(const OpenedIndex& index, AccessMode access)
+ShardSet::ShardSet(const OpenedIndex& index, const ReadChooser& chooser)
     : index_(index),
-      access_(access),
+      chooser_(chooser),
       open_limit_(std::clamp(os::open_file_limit() / 4, kOpenAtLeast, kOpenAtMost)),
       slots_(index.file.index.shards().size()) {}
 
@@ -106,8 +106,9 @@ Status ShardSet::check(std::uint32_t number) {
 }
 
 Status ShardSet::map(CheckedShard& shard) {
-  if (access_ == AccessMode::kRead) return {};
   Slot& slot = slots_[shard.number];
+  shard.reading = chooser_.choose(*slot.file);
+  if (!maps(shard.reading.choice.method)) return {};
   const std::uint64_t size = index_.file.index.shards()[shard.number].file_size;
   auto region = os::MappedRegion::map(slot.file->fd(), size);
   if (region) {
@@ -119,9 +120,23 @@ Status ShardSet::map(CheckedShard& shard) {
     return {};
   }
   Error refused = std::move(region).error().in(slot.file->label());
-  if (access_ == AccessMode::kMap) return refused;
+  if (chooser_.must_map()) return refused;
   if (mapping_refused_.empty()) mapping_refused_ = refused.message();
+  chooser_.choose_without_mapping(shard.reading, refused);
   return {};
+}
+
+Result<ShardExplanation> ShardSet::explain(std::uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  WPACK_TRY(open(number));
+  const Slot& slot = slots_[number];
+  const bool in_use = slot.owner != nullptr;
+  ShardReading reading = in_use ? slot.owner->reading : chooser_.choose(*slot.file);
+  chooser_.add_mount(*slot.file, reading);
+  return ShardExplanation{.name = format::shard_file_name(number),
+                          .in_use = in_use,
+                          .file = std::move(reading.file),
+                          .choice = std::move(reading.choice)};
 }
 
 std::uint64_t ShardSet::mapped_bytes() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "load/index_reader.h"
+#include "load/read_chooser.h"
 #include "os/file.h"
 #include "os/mapped_region.h"
 #include "wpack/container.h"
@@ -21,6 +22,7 @@ struct CheckedShard {
   std::uint32_t number = 0;
   os::MappedRegion region;
   bool mapped = false;  // else its bytes are read
+  ShardReading reading;
 
   // The bytes of `range` (in the file) of a mapped shard; empty if they lie outside, which only a
   // change of a mapped index can cause.
@@ -32,8 +34,8 @@ using OpenShard = std::shared_ptr<const os::File>;
 // Thread safety: all functions, from several threads at once.
 class ShardSet {
  public:
-  // `index` outlives the set.
-  ShardSet(const OpenedIndex& index, AccessMode access);
+  // Both outlive the set.
+  ShardSet(const OpenedIndex& index, const ReadChooser& chooser);
 
   // Opens up to 16 shards, without checking them, so that replacing the container does not take
   // them away. Errors: kIo, kBadInput.
@@ -49,6 +51,10 @@ class ShardSet {
   // keeps a few open besides (mapped shards need none); another one is opened and checked again.
   // Errors: kIo, kBadInput, kIntegrity.
   [[nodiscard]] Result<OpenShard> file(const CheckedShard& shard);
+
+  // Says how shard `number` is read, or would be if it is not in use; opens it for that, and does
+  // not check it. Errors: kIo, kBadInput.
+  [[nodiscard]] Result<ShardExplanation> explain(std::uint32_t number);
 
   [[nodiscard]] std::uint64_t mapped_bytes() const;
   // Why a shard is read though it might have been mapped; empty if that never happened.
@@ -71,7 +77,7 @@ class ShardSet {
   void close_least_recently_used();
 
   const OpenedIndex& index_;
-  const AccessMode access_;
+  const ReadChooser& chooser_;
   const std::uint64_t open_limit_;  // files kept open for later uses
   mutable std::mutex mutex_;
   std::uint64_t clock_ = 0;  // uses of files

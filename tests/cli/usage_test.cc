@@ -11,7 +11,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"pack", "ls", "inspect", "verify", "load", "unpack", "help"};
+constexpr const char* kCommands[] = {"pack",   "ls",   "inspect", "verify", "load",
+                                     "unpack", "plan", "doctor",  "help"};
 
 TEST(UsageTest, PrintsTheVersion) {
   const Outcome outcome = run({"--version"});
@@ -100,6 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"load", "x", "--readahead", "-1"}, "--readahead", "wpack load --help"},
         Mistake{{"load", "x", "--readahead", "many"}, "--readahead", "wpack load --help"},
         Mistake{{"load", "x", "--readahead", "99999999999"}, "--readahead", "wpack load --help"},
+        Mistake{{"plan"}, "CONTAINER is required", "wpack plan --help"},
+        Mistake{
+            {"plan", "x", "--access", "0"}, "'0' is none of auto|map|read", "wpack plan --help"},
+        Mistake{{"doctor", "x", "y"}, "y", "wpack doctor --help"},
         Mistake{{"unpack", "x"}, "--output is required", "wpack unpack --help"},
         Mistake{{"unpack", "x", "-o", "y", "--format", "onnx"},
                 "'onnx' is none of safetensors|torch",

@@ -79,7 +79,9 @@ Round decode_round(Input& input) {
 
 Result<Container> open_container(const Round& round) {
   load::Engines engines;
-  engines.make_reader = [] { return std::unique_ptr<AsyncReader>(new MemoryReader); };
+  engines.make_reader = [](const ReadChoice&) {
+    return std::unique_ptr<AsyncReader>(new MemoryReader);
+  };
   engines.memory = std::make_shared<load::MemoryBudget>(make_host_pool(std::uint64_t{64} << 20),
                                                         load::MemoryBudget::kUnlimited);
   return load::open_container(kContainer, round.open, std::move(engines));

@@ -147,7 +147,7 @@ class FaultyLoadTest : public ::testing::Test {
   [[nodiscard]] Container open(const Faults& faults, VerifyPolicy verify = VerifyPolicy::kTouch,
                                std::uint64_t budget = std::uint64_t{1} << 40) {
     load::Engines engines = test_engines(budget);
-    engines.make_reader = [faults]() -> Result<std::unique_ptr<AsyncReader>> {
+    engines.make_reader = [faults](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_pread_reader(2));
       return std::unique_ptr<AsyncReader>(
           std::make_unique<FaultyReader>(std::move(reader), faults));
@@ -219,7 +219,7 @@ TEST_F(FaultyLoadTest, GivesMemoryBackWithTheLastHandle) {
 
 TEST_F(FaultyLoadTest, ReportsAReaderThatCannotBeMade) {
   load::Engines engines = test_engines();
-  engines.make_reader = []() -> Result<std::unique_ptr<AsyncReader>> {
+  engines.make_reader = [](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
     return Error(ErrorCode::kLimit, "no threads left");
   };
   ASSERT_OK_AND_ASSIGN(const Container container,
@@ -279,8 +279,8 @@ class BusyWorkerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     load::Engines engines = test_engines();
-    engines.make_reader = [gate = gate_, made = std::make_shared<std::atomic<int>>(
-                                             0)]() -> Result<std::unique_ptr<AsyncReader>> {
+    engines.make_reader = [gate = gate_, made = std::make_shared<std::atomic<int>>(0)](
+                              const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_pread_reader(1));
       if ((*made)++ > 0) return reader;
       return std::unique_ptr<AsyncReader>(std::make_unique<GatedReader>(std::move(reader), gate));

@@ -74,6 +74,11 @@ TEST_F(RefusedMappingTest, ReadsInsteadAndSaysWhy) {
     if (stats.read_bytes == 0) return "nothing was read";
     // The second shard is small, and still mapped.
     if (stats.mapped_bytes == 0 || stats.mapped_bytes >= kTail) return "mapped the wrong shards";
+    const auto explanation = explain(*container);
+    if (!explanation) return explanation.error().message();
+    const ReadChoice& choice = explanation->shards[0].choice;
+    if (choice.method != ReadMethod::kBuffered || choice.refused.empty()) return "not explained";
+    if (choice.refused[0].reason != stats.mapping_refused) return choice.refused[0].reason;
     const bool explained = stats.mapping_refused.find("00000.wps: map of") != std::string::npos &&
                            stats.mapping_refused.find("Cannot allocate") != std::string::npos;
     return explained ? "" : "unexplained: " + stats.mapping_refused;

@@ -17,7 +17,7 @@ namespace wpack::testing {
 
 inline load::Engines test_engines(
     std::uint64_t budget = std::numeric_limits<std::uint64_t>::max()) {
-  return {.make_reader = [] { return make_pread_reader(2); },
+  return {.make_reader = [](const ReadChoice&) { return make_pread_reader(2); },
           .memory = std::make_shared<load::MemoryBudget>(make_host_pool(budget), budget)};
 }
 

@@ -256,10 +256,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
                                           "what is checked: no payload, what is handed out, or "
                                           "everything at open; default: touch for bytes that are "
                                           "read, index for mapped ones");
-  add_choice<AccessMode>(
-      command, "--access", options.open.access,
-      {{"auto", AccessMode::kAuto}, {"map", AccessMode::kMap}, {"read", AccessMode::kRead}},
-      "map the shards, read them into private memory, or map where possible (default: auto)");
+  add_access(command, options.open.access);
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 1)");
   add_size(command, "--budget", options.open.memory_budget,

@@ -51,6 +51,13 @@ void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes) {
            "(default: 64MiB)");
 }
 
+void add_access(CLI::App& command, AccessMode& access) {
+  add_choice<AccessMode>(
+      command, "--access", access,
+      {{"auto", AccessMode::kAuto}, {"map", AccessMode::kMap}, {"read", AccessMode::kRead}},
+      "map the shards, read them into private memory, or what suits the host (default: auto)");
+}
+
 void add_json_flag(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print JSON, with a \"schema\" number, to stdout");
 }

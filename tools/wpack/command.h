@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "output.h"
+#include "wpack/container.h"
 #include "wpack/error.h"
 
 namespace wpack::cli {
@@ -51,6 +52,9 @@ void add_size(CLI::App& command, const std::string& name, std::optional<std::uin
 // --max-index, for every command that opens a container.
 void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes);
 
+// --access, for every command that reads, or says how it would.
+void add_access(CLI::App& command, AccessMode& access);
+
 // An option whose value is one word of a list.
 template <typename T>
 void add_choice(CLI::App& command, const std::string& name, T& value,
@@ -82,6 +86,8 @@ void add_ls_command(CLI::App& app, Action& action);
 void add_inspect_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_load_command(CLI::App& app, Action& action);
+void add_plan_command(CLI::App& app, Action& action);
+void add_doctor_command(CLI::App& app, Action& action);
 void add_unpack_command(CLI::App& app, Action& action);
 void add_help_command(CLI::App& app, Action& action);
 

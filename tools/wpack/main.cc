@@ -23,6 +23,7 @@ constexpr std::string_view kFooter =
     "  wpack verify model.wpack                        check every byte\n"
     "  wpack load model.wpack                          load it and say how long that took\n"
     "  wpack unpack model.wpack -o back.safetensors    convert it back\n"
+    "  wpack doctor model.wpack                        how this host would read it\n"
     "\n"
     "Exit status:\n"
     "  0    success\n"
@@ -51,6 +52,8 @@ void set_up(CLI::App& app, Action& action) {
   add_verify_command(app, action);
   add_load_command(app, action);
   add_unpack_command(app, action);
+  add_plan_command(app, action);
+  add_doctor_command(app, action);
   add_help_command(app, action);
 }
 

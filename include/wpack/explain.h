@@ -1,0 +1,68 @@
+// How payload is read, chosen from facts (wpack/host.h), with the reasons.
+//
+//   auto explanation = wpack::explain(container);
+//   for (const wpack::ShardExplanation& shard : explanation->shards)
+//     for (const std::string& reason : shard.choice.reasons) log(shard.name, reason);
+//
+// A host that lacks something is no failure: the next best way is taken, and `refused` says why.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wpack/container.h"
+#include "wpack/error.h"
+#include "wpack/export.h"
+#include "wpack/host.h"
+
+namespace wpack {
+
+enum class ReadMethod {
+  kMap,           // a view of the page cache, which page faults fill where it is not there
+  kReadInAndMap,  // the same, after several threads have read what is wanted into the page cache
+  kDirect,        // into private memory, past the page cache
+  kBuffered,      // into private memory, through the page cache, by large reads side by side
+};
+// Returns a fixed lower-case text for `method`, such as "read in and map". Never fails.
+[[nodiscard]] WPACK_EXPORT std::string_view to_string(ReadMethod method) noexcept;
+
+// A method or an engine that would have come first, and why it was not taken.
+struct Refusal {
+  std::string what;
+  std::string reason;
+  friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+
+struct ReadChoice {
+  ReadMethod method = ReadMethod::kMap;
+  // As AsyncReader::name() says it; empty where the kernel itself reads, for a mapping.
+  std::string engine;
+  std::uint64_t block_size = 0;  // bytes of one request; 0 where the kernel decides
+  std::uint32_t depth = 0;       // requests in flight, or threads; 0 where the kernel decides
+  std::vector<std::string> reasons;
+  std::vector<Refusal> refused;  // in the order in which they were tried
+};
+
+struct ShardExplanation {
+  std::string name;     // file name in the container's directory
+  bool in_use = false;  // true: what its first use chose; false: what it would choose now
+  FileFacts file;
+  ReadChoice choice;
+};
+
+struct Explanation {
+  HostFacts host;
+  std::vector<ShardExplanation> shards;  // by number
+};
+
+// Says how each shard is, or would be, brought into memory. Opens shards that are not in use and
+// reads no payload. Errors: kIo, kBadInput (a shard cannot be opened). Thread safety: any thread.
+[[nodiscard]] WPACK_EXPORT Result<Explanation> explain(const Container& container);
+
+// Returns what would be chosen for all bytes of the file in `report`, if it were the only shard of
+// a container. Pure. Thread safety: any thread.
+[[nodiscard]] WPACK_EXPORT ReadChoice choose_reading(const HostReport& report);
+
+}  // namespace wpack

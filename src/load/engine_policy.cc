@@ -1,0 +1,307 @@
+#include "load/engine_policy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace wpack {
+
+std::string_view to_string(ReadMethod method) noexcept {
+  switch (method) {
+    case ReadMethod::kMap:
+      return "map";
+    case ReadMethod::kReadInAndMap:
+      return "read in and map";
+    case ReadMethod::kDirect:
+      return "direct reads";
+    case ReadMethod::kBuffered:
+      return "buffered reads";
+  }
+  return "unknown";
+}
+
+namespace load {
+namespace {
+
+constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+
+// What layers of a shard are aligned to, and the buffers of pools.
+constexpr std::uint64_t kShardAlignment = 4096;
+
+// Of the memory that is there, the rest is left to everything else.
+constexpr double kUsableShare = 0.9;
+
+// What an engine is good for: a reason against it, or nothing. One that is not listed is not used.
+struct EngineKind {
+  std::string_view name;
+  std::string_view against_direct;
+  std::string_view against_buffered;
+};
+constexpr EngineKind kEngineKinds[] = {
+    {"io_uring", "", "the kernel gives its buffered reads to threads, as pread does with less"},
+    {"libaio", "", "its buffered reads wait for each other"},
+    {"pread", "it reads through the page cache", ""},
+};
+
+// Requests, and how many of them are under way. Whether the disk says that it rotates changes
+// nothing: virtual disks say so too, and take many at a time.
+struct Shape {
+  std::uint64_t block_size;
+  std::uint32_t depth;
+};
+constexpr Shape kDirectShape = {2 * kMebibyte, 16};
+constexpr Shape kBufferedShape = {2 * kMebibyte, 4};
+constexpr Shape kRemoteShape = {16 * kMebibyte, 8};  // hides how long a server takes to answer
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes < kMebibyte) return fmt::format("{} bytes", bytes);
+  return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
+}
+
+// Why a way of reading is not taken; empty if it is.
+using Objection = std::optional<std::string>;
+
+class Policy {
+ public:
+  Policy(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs)
+      : host_(host),
+        file_(file),
+        needs_(needs),
+        kind_(file.file_system ? file.file_system->kind : FileSystemKind::kUnknown),
+        must_copy_(against_mapping()) {}
+
+  [[nodiscard]] ReadChoice choose() {
+    for (const ReadMethod method : in_order()) {
+      if (const Objection objection = look_at(method)) {
+        choice_.refused.push_back({std::string(to_string(method)), *objection});
+        continue;
+      }
+      choice_.method = method;
+      give_reasons();
+      return std::move(choice_);
+    }
+    // Its first use will say what the host lacks.
+    choice_.method = ReadMethod::kBuffered;
+    take("pread", kBufferedShape);
+    choice_.reasons.emplace_back("nothing else is left");
+    return std::move(choice_);
+  }
+
+ private:
+  [[nodiscard]] bool is_remote() const noexcept {
+    return kind_ == FileSystemKind::kNetwork || kind_ == FileSystemKind::kFuse;
+  }
+  [[nodiscard]] bool is_warm() const noexcept {
+    return file_.resident &&
+           static_cast<double>(*file_.resident) >= kWarmShare * static_cast<double>(file_.size);
+  }
+  [[nodiscard]] bool is_in_memory() const noexcept {
+    return is_warm() || needs_.checked_at_open || kind_ == FileSystemKind::kMemory;
+  }
+
+  [[nodiscard]] Objection against_mapping() const {
+    if (!needs_.mapping_refused.empty()) return needs_.mapping_refused;
+    if (needs_.coded) return "coded bytes have to be decoded into memory of their own";
+    if (needs_.destination == Destination::kDevice) return "the bytes go on to a device";
+    if (needs_.access == AccessMode::kMap) return std::nullopt;
+    if (needs_.access == AccessMode::kRead) return "reading into private memory was asked for";
+    if (needs_.memory_budget) return "a memory budget cannot hold mapped pages to it";
+    return std::nullopt;
+  }
+
+  // The ways that are worth a look, the best first.
+  [[nodiscard]] std::span<const ReadMethod> in_order() const noexcept {
+    using enum ReadMethod;
+    static constexpr ReadMethod kResident[] = {kMap, kBuffered, kDirect};
+    static constexpr ReadMethod kMapAnyway[] = {kReadInAndMap, kMap};
+    static constexpr ReadMethod kRemote[] = {kBuffered, kMap, kDirect};
+    static constexpr ReadMethod kRemoteCopy[] = {kMap, kBuffered, kDirect};
+    static constexpr ReadMethod kCopy[] = {kMap, kDirect, kBuffered};
+    if (is_in_memory()) return kResident;
+    if (must_copy_) return is_remote() ? std::span(kRemoteCopy) : std::span(kCopy);
+    if (is_remote() && needs_.access == AccessMode::kAuto) return kRemote;
+    return kMapAnyway;
+  }
+
+  [[nodiscard]] Objection look_at(ReadMethod method) {
+    switch (method) {
+      case ReadMethod::kMap:
+        take("", {0, 0});
+        return must_copy_;
+      case ReadMethod::kReadInAndMap:
+        take("", {kReadInPieceSize, read_in_threads()});
+        return against_memory("the page cache would drop them again");
+      case ReadMethod::kDirect:
+        return against_direct();
+      case ReadMethod::kBuffered:
+        return against_buffered();
+    }
+    return "it is not known";
+  }
+
+  [[nodiscard]] Objection against_direct() {
+    if (kind_ == FileSystemKind::kMemory) return "the file is memory already";
+    if (!file_.direct_alignment) return file_.direct_alignment.error().message();
+    const DirectAlignment& alignment = *file_.direct_alignment;
+    if (std::max(alignment.memory, alignment.offset) > kShardAlignment) {
+      return fmt::format("they would have to be aligned to {} bytes, and shards are to {}",
+                         std::max(alignment.memory, alignment.offset), kShardAlignment);
+    }
+    return find_engine(&EngineKind::against_direct, kDirectShape);
+  }
+
+  [[nodiscard]] Objection against_buffered() {
+    // Private memory is not taken back under pressure, as mapped pages are: too much ends the
+    // process.
+    if (!must_copy_) {
+      if (Objection objection = against_memory("mapped pages can be taken back")) return objection;
+    }
+    return find_engine(&EngineKind::against_buffered, is_remote() ? kRemoteShape : kBufferedShape);
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> available_memory() const {
+    std::optional<std::uint64_t> available;
+    if (host_.available_memory) available = *host_.available_memory;
+    if (host_.cgroup_memory && *host_.cgroup_memory) {
+      const std::uint64_t group = (*host_.cgroup_memory)->available();
+      available = std::min(available.value_or(group), group);
+    }
+    return available;
+  }
+
+  // Each maps the pages that it has brought in, which is work for a processor; a second one pays
+  // even so, as it reads while the first one maps (format/decisions/0008).
+  [[nodiscard]] std::uint32_t read_in_threads() const {
+    return std::clamp(host_.usable_cpus.value_or(0U), 2U, 4U);
+  }
+
+  // Where nobody knows how much memory there is, it is enough.
+  [[nodiscard]] Objection against_memory(std::string_view consequence) const {
+    const auto available = available_memory();
+    if (!available ||
+        static_cast<double>(needs_.bytes) <= kUsableShare * static_cast<double>(*available)) {
+      return std::nullopt;
+    }
+    return fmt::format("{} do not fit into the {} that are available: {}", size_text(needs_.bytes),
+                       size_text(*available), consequence);
+  }
+
+  // Takes the first engine that has nothing against it.
+  [[nodiscard]] Objection find_engine(std::string_view EngineKind::*against, Shape shape) {
+    for (const EngineProbe& probe : host_.engines) {
+      const auto kind = std::ranges::find(kEngineKinds, probe.name, &EngineKind::name);
+      std::string reason;
+      if (kind == std::end(kEngineKinds)) {
+        reason = "nothing says what it is good for";
+      } else if (!((*kind).*against).empty()) {
+        reason = (*kind).*against;
+      } else if (probe.refused) {
+        reason = probe.refused->message();
+      } else {
+        take(probe.name, shape);
+        return std::nullopt;
+      }
+      const Refusal refusal{std::string(probe.name), std::move(reason)};
+      if (std::ranges::find(choice_.refused, refusal) == choice_.refused.end())
+        choice_.refused.push_back(refusal);
+    }
+    return "no engine for them works here";
+  }
+
+  void take(std::string_view engine, Shape shape) {
+    choice_.engine = engine;
+    choice_.block_size = shape.block_size;
+    choice_.depth = shape.depth;
+    if (!needs_.memory_budget || engine.empty()) return;
+    const std::uint64_t budget = std::max(*needs_.memory_budget, kShardAlignment);
+    choice_.block_size = std::min(choice_.block_size, budget & ~(kShardAlignment - 1));
+    choice_.depth = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(budget / choice_.block_size, 1, choice_.depth));
+  }
+
+  void give_reasons() {
+    switch (choice_.method) {
+      case ReadMethod::kMap:
+        return give_reasons_to_map();
+      case ReadMethod::kReadInAndMap:
+        add_residency();
+        add_memory();
+        choice_.reasons.emplace_back("a mapping is no second copy");
+        break;
+      case ReadMethod::kDirect:
+        add_residency();
+        choice_.reasons.emplace_back("no second copy stays in the page cache");
+        break;
+      case ReadMethod::kBuffered:
+        add_residency();
+        if (is_remote()) {
+          choice_.reasons.push_back(fmt::format(
+              "{}: large requests side by side hide how long each one takes", type_text()));
+        }
+        break;
+    }
+  }
+
+  void give_reasons_to_map() {
+    if (kind_ == FileSystemKind::kMemory) {
+      choice_.reasons.push_back(fmt::format("{}: the file is memory already", type_text()));
+    } else if (needs_.checked_at_open) {
+      choice_.reasons.emplace_back("all bytes were read when they were checked at open");
+    } else {
+      add_residency();
+    }
+    if (needs_.access == AccessMode::kMap) choice_.reasons.emplace_back("mapping was asked for");
+  }
+
+  void add_residency() {
+    if (!file_.resident) {
+      choice_.reasons.push_back(fmt::format("how much is in the page cache is unknown: {}",
+                                            file_.resident.error().message()));
+      return;
+    }
+    const double share =
+        file_.size == 0 ? 1
+                        : static_cast<double>(*file_.resident) / static_cast<double>(file_.size);
+    choice_.reasons.push_back(fmt::format("{}: {:.0f} % of {} are in the page cache",
+                                          is_warm() ? "warm" : "cold", std::floor(100 * share),
+                                          size_text(file_.size)));
+  }
+
+  void add_memory() {
+    const auto available = available_memory();
+    choice_.reasons.push_back(available
+                                  ? fmt::format("{} fit into the {} of memory that are available",
+                                                size_text(needs_.bytes), size_text(*available))
+                                  : std::string("how much memory is available is unknown"));
+  }
+
+  [[nodiscard]] std::string type_text() const {
+    return file_.file_system ? file_.file_system->type : "unknown file system";
+  }
+
+  const HostFacts& host_;
+  const FileFacts& file_;
+  const ReadNeeds& needs_;
+  const FileSystemKind kind_;
+  const Objection must_copy_;
+  ReadChoice choice_;
+};
+
+}  // namespace
+
+ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs) {
+  return Policy(host, file, needs).choose();
+}
+
+}  // namespace load
+
+ReadChoice choose_reading(const HostReport& report) {
+  return load::choose_reading(report.host, report.file, {.bytes = report.file.size});
+}
+
+}  // namespace wpack

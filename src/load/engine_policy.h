@@ -1,0 +1,38 @@
+// How to read a shard: a pure function of facts and needs. Nothing here asks the system anything.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "wpack/container.h"
+#include "wpack/explain.h"
+#include "wpack/host.h"
+
+namespace wpack::load {
+
+enum class Destination { kHost, kDevice };
+
+// What the caller of a container asked for, and what it holds.
+struct ReadNeeds {
+  std::uint64_t bytes = 0;       // stored bytes of all shards: what memory should hold in the end
+  bool coded = false;            // extents have to be decoded: their bytes are no tensor's
+  bool checked_at_open = false;  // VerifyPolicy::kFull has read every byte already
+  AccessMode access = AccessMode::kAuto;
+  std::optional<std::uint64_t> memory_budget = std::nullopt;  // bytes of private memory
+  Destination destination = Destination::kHost;
+  std::string mapping_refused = "";  // the kernel's answer where mapping was tried; else empty
+};
+
+// Pages are faulted in piece by piece, so that a load can be stopped in between, and so that
+// several threads can share it.
+inline constexpr std::uint64_t kReadInPieceSize = std::uint64_t{8} << 20;
+
+// Share of a file from which on it counts as being in the page cache.
+inline constexpr double kWarmShare = 0.95;
+
+// Never fails: where everything is refused, the choice is what can at least say so when it is used.
+[[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,
+                                        const ReadNeeds& needs);
+
+}  // namespace wpack::load

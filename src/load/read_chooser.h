@@ -1,0 +1,52 @@
+// Choosing how the shards of one container are read: gathers the facts, and asks the policy.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "load/engine_policy.h"
+#include "load/engines.h"
+#include "os/file.h"
+#include "os/system_files.h"
+#include "wpack/explain.h"
+
+namespace wpack::load {
+
+// How one shard is read, and what that was chosen from.
+struct ShardReading {
+  FileFacts file;
+  ReadChoice choice;
+};
+
+// True if `method` ends with a view of the page cache.
+[[nodiscard]] constexpr bool maps(ReadMethod method) noexcept {
+  return method == ReadMethod::kMap || method == ReadMethod::kReadInAndMap;
+}
+
+// Thread safety: all functions, from several threads at once.
+class ReadChooser {
+ public:
+  // `engines` outlives the chooser.
+  ReadChooser(const Engines& engines, ReadNeeds needs)
+      : engines_(engines), needs_(std::move(needs)) {}
+
+  // Looks at `file` and, the first time, at the host.
+  [[nodiscard]] ShardReading choose(const os::File& file) const;
+  // Chooses once more, after the kernel has refused to map the file.
+  void choose_without_mapping(ShardReading& reading, const Error& refused) const;
+  // Adds the fact that no choice needs, and that costs more than the others.
+  void add_mount(const os::File& file, ShardReading& reading) const;
+
+  // The host as it was when it was first asked for.
+  [[nodiscard]] const HostFacts& host() const;
+  [[nodiscard]] bool must_map() const noexcept { return needs_.access == AccessMode::kMap; }
+
+ private:
+  const Engines& engines_;
+  const ReadNeeds needs_;
+  const os::SystemFiles files_;
+  mutable std::once_flag looked_;
+  mutable HostFacts host_;  // constant once looked_ is set
+};
+
+}  // namespace wpack::load

@@ -1,0 +1,172 @@
+// wpack plan and wpack doctor.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "sources.h"
+
+namespace wpack::cli {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::TempDir;
+
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys;
+}
+
+// Every fact that is null says why, unless null is what it is: no limit.
+void expect_explained(const Json& facts) {
+  for (const auto& [key, reason] : facts["unknown"].items()) {
+    EXPECT_TRUE(facts[key].is_null()) << key;
+    EXPECT_FALSE(reason.get<std::string>().empty()) << key;
+  }
+}
+
+void expect_host(const Json& host) {
+  EXPECT_THAT(keys_of(host),
+              ElementsAre("kernel", "usable_cpus", "cpu_quota", "available_memory", "cgroup_memory",
+                          "locked_memory_limit", "open_file_limit", "transparent_huge_pages",
+                          "huge_page_pool", "aio_requests", "engines", "unknown"));
+  expect_explained(host);
+  ASSERT_GE(host["engines"].size(), 1U);
+  EXPECT_THAT(keys_of(host["engines"][0]), ElementsAre("name", "works", "refused"));
+}
+
+void expect_file(const Json& file) {
+  EXPECT_THAT(keys_of(file),
+              ElementsAre("path", "size", "file_system", "mount", "device", "kernel_readahead",
+                          "direct_alignment", "resident", "unknown"));
+  expect_explained(file);
+}
+
+void expect_choice(const Json& choice) {
+  EXPECT_THAT(keys_of(choice),
+              ElementsAre("method", "engine", "block_size", "depth", "reasons", "refused"));
+  EXPECT_THAT(choice["method"].get<std::string>(),
+              AnyOf("map", "read in and map", "direct reads", "buffered reads"));
+  EXPECT_GE(choice["reasons"].size(), 1U);
+  for (const Json& refusal : choice["refused"])
+    EXPECT_THAT(keys_of(refusal), ElementsAre("what", "reason"));
+}
+
+class PlanCommandTest : public ::testing::Test {
+ protected:
+  TempDir directory_;
+  std::string container_ = pack_file(directory_, "m", small_model());
+};
+
+TEST_F(PlanCommandTest, SaysHowEachShardWouldBeReadAndWhy) {
+  const Outcome outcome = run({"plan", container_, "--access", "read"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_THAT(outcome.out, StartsWith("SHARD         SIZE  READING\n00000.wps  "));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("buffered reads by pread, 4 requests of 2.10 MB\n  because  "));
+  EXPECT_THAT(outcome.out,
+              HasSubstr("\n  not      map: reading into private memory was asked for\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("/m.wpack: 1 shard, "));
+}
+
+TEST_F(PlanCommandTest, MapsWhatWasJustPacked) {
+  const Json json = run_json({"plan", container_, "--json"});
+  EXPECT_EQ(json["shards"][0]["choice"]["method"], "map");
+  EXPECT_TRUE(json["shards"][0]["choice"]["engine"].is_null());
+}
+
+TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
+  const Json json = run_json({"plan", container_, "--json"});
+  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "shards"));
+  EXPECT_EQ(json["uuid"], run_json({"inspect", container_, "--json"})["uuid"]);
+  expect_host(json["host"]);
+  ASSERT_EQ(json["shards"].size(), 1U);
+  const Json& shard = json["shards"][0];
+  EXPECT_THAT(keys_of(shard), ElementsAre("name", "file", "choice"));
+  EXPECT_EQ(shard["name"], "00000.wps");
+  expect_file(shard["file"]);
+  expect_choice(shard["choice"]);
+}
+
+TEST_F(PlanCommandTest, FailsLikeOpeningDoes) {
+  const Outcome missing = run({"plan", directory_.file("none.wpack")});
+  EXPECT_EQ(missing.status, 5);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_THAT(missing.err, HasSubstr("none.wpack: open directory failed: No such file"));
+  damage(container_ + "/index.wpi", 5000);
+  EXPECT_EQ(run({"plan", container_}).status, 4);
+}
+
+TEST_F(PlanCommandTest, DoctorShowsOneScreen) {
+  const Outcome outcome = run({"doctor", container_});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  for (const char* row :
+       {"kernel  ", "processors  ", "memory available  ", "cgroup memory  ", "locked memory  ",
+        "open files  ", "transparent huge pages  ", "huge page pool  ", "libaio requests  ",
+        "engine pread  ", "file system  ", "mount  ", "device  ", "kernel readahead  ",
+        "direct input  ", "in the page cache  ", "plan  "}) {
+    EXPECT_THAT("\n" + outcome.out, HasSubstr("\n" + std::string(row))) << row;
+  }
+  EXPECT_LE(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 40);
+}
+
+TEST_F(PlanCommandTest, DoctorWritesExactlyTheMembersThatTheSchemaNames) {
+  const Json json = run_json({"doctor", container_, "--json"});
+  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "host", "file", "plan", "plan_unknown"));
+  expect_host(json["host"]);
+  expect_file(json["file"]);
+  EXPECT_TRUE(json["plan_unknown"].is_null());
+  ASSERT_EQ(json["plan"].size(), 1U);
+  EXPECT_THAT(keys_of(json["plan"][0]), ElementsAre("name", "choice"));
+  EXPECT_EQ(json["plan"][0]["name"], "00000.wps");
+  expect_choice(json["plan"][0]["choice"]);
+}
+
+TEST_F(PlanCommandTest, DoctorTakesAnyFileAndFolderAndTheCurrentOne) {
+  const std::string file = directory_.write("weights.bin", std::string(100'000, 'x'));
+  const Json of_file = run_json({"doctor", file, "--json"});
+  EXPECT_EQ(of_file["file"]["path"], file);
+  EXPECT_EQ(of_file["plan"][0]["name"], file);
+  const std::string folder = directory_.path();
+  EXPECT_EQ(run_json({"doctor", folder, "--json"})["file"]["path"], file);
+  const Outcome here = run({"doctor"}, [&] {
+    if (::chdir(folder.c_str()) != 0) ::_exit(99);
+  });
+  EXPECT_EQ(here.status, 0);
+}
+
+TEST_F(PlanCommandTest, DoctorSaysWhyAContainerHasNoPlan) {
+  damage(container_ + "/index.wpi", 5000);
+  const Outcome outcome = run({"doctor", container_});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\nplan                    unknown: "));
+  const Json json = run_json({"doctor", container_, "--json"});
+  EXPECT_TRUE(json["plan"].is_null());
+  EXPECT_THAT(json["plan_unknown"].get<std::string>(), HasSubstr("index.wpi"));
+}
+
+TEST_F(PlanCommandTest, DoctorRefusesWhatIsNotThereAndWhatIsNoFile) {
+  const Outcome missing = run({"doctor", directory_.file("no\x1b[2Jne")});
+  EXPECT_EQ(missing.status, 5);
+  EXPECT_EQ(missing.out, "");
+  EXPECT_THAT(missing.err, HasSubstr("no\\x1b[2Jne: open failed: No such file"));
+  EXPECT_EQ(run({"doctor", "/dev/null"}).status, 3);
+}
+
+TEST_F(PlanCommandTest, DoctorEscapesWhatATerminalWouldObey) {
+  const std::string file = directory_.write("a\x1b[2J\nb", "x");
+  const Outcome outcome = run({"doctor", file});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("a\\x1b[2J\\x0ab"));
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace wpack::cli

@@ -1,0 +1,293 @@
+// The policy against tables of facts: no disk is needed to know what it would do on any host.
+#include "load/engine_policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+namespace wpack::load {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
+
+Error refusal(const char* reason) { return {ErrorCode::kUnsupportedHost, reason}; }
+
+// A file, a host and needs: cold RAW bytes on a disk, memory enough, every engine.
+struct Situation {
+  HostFacts host;
+  FileFacts file;
+  ReadNeeds needs;
+
+  Situation() {
+    host.usable_cpus = 8U;
+    host.available_memory = 64 * kGibibyte;
+    host.cgroup_memory = std::optional<CgroupMemory>();
+    host.engines = {{"io_uring", std::nullopt}, {"libaio", std::nullopt}, {"pread", std::nullopt}};
+    file.size = 4 * kGibibyte;
+    file.file_system = FileSystemInfo{"ext4", FileSystemKind::kLocal};
+    file.device = BlockDeviceInfo{.number = "8:0", .logical_block_size = 512};
+    file.direct_alignment = DirectAlignment{.memory = 4, .offset = 512};
+    file.resident = std::uint64_t{0};
+    needs.bytes = 8 * kGibibyte;
+  }
+};
+
+using Change = std::function<void(Situation&)>;
+
+Change together(std::vector<Change> changes) {
+  return [changes = std::move(changes)](Situation& situation) {
+    for (const Change& change : changes) change(situation);
+  };
+}
+Change on(FileSystemKind kind) {
+  return [kind](Situation& s) { s.file.file_system = FileSystemInfo{"some", kind}; };
+}
+Change processors(std::uint32_t count) {
+  return [count](Situation& s) { s.host.usable_cpus = count; };
+}
+Change resident(double share) {
+  return [share](Situation& s) {
+    s.file.resident = static_cast<std::uint64_t>(share * static_cast<double>(s.file.size));
+  };
+}
+Change access(AccessMode mode) {
+  return [mode](Situation& s) { s.needs.access = mode; };
+}
+Change budget(std::uint64_t bytes) {
+  return [bytes](Situation& s) { s.needs.memory_budget = bytes; };
+}
+Change available(std::uint64_t bytes) {
+  return [bytes](Situation& s) { s.host.available_memory = bytes; };
+}
+Change engines(std::vector<EngineProbe> probes) {
+  return [probes = std::move(probes)](Situation& s) { s.host.engines = probes; };
+}
+Change cgroup(std::uint64_t limit, std::uint64_t usage, std::uint64_t reclaimable) {
+  return [=](Situation& s) {
+    s.host.cgroup_memory =
+        std::optional<CgroupMemory>(CgroupMemory{"/g", limit, usage, reclaimable});
+  };
+}
+void coded(Situation& s) { s.needs.coded = true; }
+void device(Situation& s) { s.needs.destination = Destination::kDevice; }
+void checked(Situation& s) { s.needs.checked_at_open = true; }
+void mapping_refused(Situation& s) { s.needs.mapping_refused = "map of 4 bytes failed"; }
+void rotational(Situation& s) { s.file.device->rotational = true; }
+void nothing_known(Situation& s) {
+  s.host = HostFacts();
+  s.file = FileFacts();
+  s.host.engines = {{"pread", std::nullopt}};
+  s.file.size = 4 * kGibibyte;
+}
+void no_engine(Situation& s) {
+  for (EngineProbe& probe : s.host.engines) probe.refused = refusal("seccomp");
+}
+void no_direct_input(Situation& s) { s.file.direct_alignment = refusal("no direct input"); }
+void coarse_alignment(Situation& s) {
+  s.file.direct_alignment = DirectAlignment{.memory = 4, .offset = 65536};
+}
+
+struct Row {
+  const char* name;
+  Change change;
+  ReadMethod method;
+  const char* engine;
+  std::uint64_t block_size;
+  std::uint32_t depth;
+};
+
+const Row kRows[] = {
+    // Bytes that may be mapped.
+    {"Cold", [](Situation&) {}, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"Warm", resident(1), ReadMethod::kMap, "", 0, 0},
+    {"WarmEnough", resident(0.951), ReadMethod::kMap, "", 0, 0},
+    {"NotWarmEnough", resident(0.949), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"EmptyFile", [](Situation& s) { s.file.size = 0; }, ReadMethod::kMap, "", 0, 0},
+    {"CheckedAtOpen", checked, ReadMethod::kMap, "", 0, 0},
+    {"Tmpfs", on(FileSystemKind::kMemory), ReadMethod::kMap, "", 0, 0},
+    {"Overlay", on(FileSystemKind::kOverlay), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"UnknownType", on(FileSystemKind::kUnknown), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"NothingKnown", nothing_known, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 2},
+    {"NoEngine", no_engine, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"ThreeProcessors", processors(3), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 3},
+    {"OneProcessor", processors(1), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 2},
+    {"VirtualDisk", rotational, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"LittleMemory", available(8 * kGibibyte), ReadMethod::kMap, "", 0, 0},
+    {"JustEnoughMemory", available(9 * kGibibyte), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"SmallGroup", cgroup(4 * kGibibyte, 0, 0), ReadMethod::kMap, "", 0, 0},
+    {"FullGroup", cgroup(12 * kGibibyte, 6 * kGibibyte, 0), ReadMethod::kMap, "", 0, 0},
+    {"GroupFullOfOldPages", cgroup(12 * kGibibyte, 6 * kGibibyte, 5 * kGibibyte),
+     ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"MapAsked", access(AccessMode::kMap), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"MapAskedWithABudget", together({access(AccessMode::kMap), budget(kGibibyte)}),
+     ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    // Servers.
+    {"Network", on(FileSystemKind::kNetwork), ReadMethod::kBuffered, "pread", 16 * kMebibyte, 8},
+    {"Fuse", on(FileSystemKind::kFuse), ReadMethod::kBuffered, "pread", 16 * kMebibyte, 8},
+    {"WarmNetwork", together({on(FileSystemKind::kNetwork), resident(1)}), ReadMethod::kMap, "", 0,
+     0},
+    {"NetworkWithLittleMemory", together({on(FileSystemKind::kNetwork), available(kGibibyte)}),
+     ReadMethod::kMap, "", 0, 0},
+    {"NetworkMapAsked", together({on(FileSystemKind::kNetwork), access(AccessMode::kMap)}),
+     ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"NetworkWithoutEngines", together({on(FileSystemKind::kNetwork), no_engine}), ReadMethod::kMap,
+     "", 0, 0},
+    {"NetworkCoded", together({on(FileSystemKind::kNetwork), coded}), ReadMethod::kBuffered,
+     "pread", 16 * kMebibyte, 8},
+    // Bytes that need private memory.
+    {"Coded", coded, ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"Device", device, ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"Budget", budget(kGibibyte), ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"SmallBudget", budget(8 * kMebibyte), ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 4},
+    {"TinyBudget", budget(10'000), ReadMethod::kDirect, "io_uring", 8192, 1},
+    {"NoBudgetAtAll", budget(0), ReadMethod::kDirect, "io_uring", 4096, 1},
+    {"ReadAsked", access(AccessMode::kRead), ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"ReadAskedWarm", together({access(AccessMode::kRead), resident(1)}), ReadMethod::kBuffered,
+     "pread", 2 * kMebibyte, 4},
+    {"ReadAskedOnTmpfs", together({access(AccessMode::kRead), on(FileSystemKind::kMemory)}),
+     ReadMethod::kBuffered, "pread", 2 * kMebibyte, 4},
+    {"MappingRefused", mapping_refused, ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"CodedAndMapAsked", together({coded, access(AccessMode::kMap)}), ReadMethod::kDirect,
+     "io_uring", 2 * kMebibyte, 16},
+    {"CodedWithoutDirectInput", together({coded, no_direct_input}), ReadMethod::kBuffered, "pread",
+     2 * kMebibyte, 4},
+    {"CodedWithCoarseAlignment", together({coded, coarse_alignment}), ReadMethod::kBuffered,
+     "pread", 2 * kMebibyte, 4},
+    {"CodedWithoutUring",
+     together({coded, engines({{"io_uring", refusal("seccomp")},
+                               {"libaio", std::nullopt},
+                               {"pread", std::nullopt}})}),
+     ReadMethod::kDirect, "libaio", 2 * kMebibyte, 16},
+    {"CodedWithPreadAlone", together({coded, engines({{"pread", std::nullopt}})}),
+     ReadMethod::kBuffered, "pread", 2 * kMebibyte, 4},
+    {"CodedWithoutEngines", together({coded, no_engine}), ReadMethod::kBuffered, "pread",
+     2 * kMebibyte, 4},
+    {"CodedAndNothingKnown", together({nothing_known, coded}), ReadMethod::kBuffered, "pread",
+     2 * kMebibyte, 4},
+    {"CodedWithAnEngineOfTomorrow",
+     together({coded, engines({{"quantum", std::nullopt}, {"pread", std::nullopt}})}),
+     ReadMethod::kBuffered, "pread", 2 * kMebibyte, 4},
+};
+
+class EnginePolicyTest : public ::testing::TestWithParam<Row> {};
+
+TEST_P(EnginePolicyTest, ChoosesWhatTheTableSays) {
+  Situation situation;
+  GetParam().change(situation);
+  const ReadChoice choice = choose_reading(situation.host, situation.file, situation.needs);
+  EXPECT_EQ(to_string(choice.method), to_string(GetParam().method));
+  EXPECT_EQ(choice.engine, GetParam().engine);
+  EXPECT_EQ(choice.block_size, GetParam().block_size);
+  EXPECT_EQ(choice.depth, GetParam().depth);
+  EXPECT_FALSE(choice.reasons.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Hosts, EnginePolicyTest, ::testing::ValuesIn(kRows),
+                         [](const auto& row) { return row.param.name; });
+
+ReadChoice choose(const Change& change) {
+  Situation situation;
+  change(situation);
+  return choose_reading(situation.host, situation.file, situation.needs);
+}
+
+auto refuses(const std::string& what, const std::string& reason) {
+  return Contains(::testing::AllOf(Field("what", &Refusal::what, what),
+                                   Field("reason", &Refusal::reason, HasSubstr(reason))));
+}
+
+TEST(ReasonsTest, SayHowMuchIsInThePageCacheAndThatItFits) {
+  const ReadChoice choice = choose(resident(0.5));
+  EXPECT_THAT(choice.reasons, ElementsAre("cold: 50 % of 4096 MiB are in the page cache",
+                                          "8192 MiB fit into the 65536 MiB of memory that are "
+                                          "available",
+                                          "a mapping is no second copy"));
+  EXPECT_THAT(choice.refused, IsEmpty());
+  EXPECT_THAT(choose(resident(0.999)).reasons,
+              ElementsAre("warm: 99 % of 4096 MiB are in the page cache"));
+}
+
+TEST(ReasonsTest, SayWhatIsNotKnown) {
+  const ReadChoice choice = choose(nothing_known);
+  EXPECT_THAT(
+      choice.reasons,
+      ElementsAre(HasSubstr("how much is in the page cache is unknown: nobody has looked"),
+                  "how much memory is available is unknown", "a mapping is no second copy"));
+}
+
+TEST(ReasonsTest, NameTheFileSystemThatIsRemote) {
+  EXPECT_THAT(choose(on(FileSystemKind::kFuse)).reasons,
+              Contains(HasSubstr("some: large requests")));
+}
+
+TEST(ReasonsTest, SayThatAChoiceWasAsked) {
+  EXPECT_THAT(choose(together({access(AccessMode::kMap), resident(1)})).reasons,
+              Contains("mapping was asked for"));
+}
+
+TEST(RefusalsTest, SayWhyBytesAreNotMapped) {
+  EXPECT_THAT(choose(coded).refused, refuses("map", "have to be decoded"));
+  EXPECT_THAT(choose(device).refused, refuses("map", "device"));
+  EXPECT_THAT(choose(budget(5)).refused, refuses("map", "budget"));
+  EXPECT_THAT(choose(access(AccessMode::kRead)).refused, refuses("map", "was asked for"));
+  EXPECT_THAT(choose(mapping_refused).refused, refuses("map", "map of 4 bytes failed"));
+}
+
+TEST(RefusalsTest, SayHowMuchMemoryIsMissing) {
+  EXPECT_THAT(choose(cgroup(4 * kGibibyte, kGibibyte, 0)).refused,
+              refuses("read in and map", "8192 MiB do not fit into the 3072 MiB"));
+  EXPECT_THAT(choose(together({on(FileSystemKind::kNetwork), available(kMebibyte - 1)})).refused,
+              refuses("buffered reads",
+                      "the 1048575 bytes that are available: mapped pages can be "
+                      "taken back"));
+}
+
+TEST(RefusalsTest, SayWhyDirectReadsDoNotWork) {
+  EXPECT_THAT(choose(together({coded, no_direct_input})).refused,
+              refuses("direct reads", "no direct input"));
+  EXPECT_THAT(choose(together({coded, coarse_alignment})).refused,
+              refuses("direct reads", "aligned to 65536 bytes, and shards are to 4096"));
+}
+
+TEST(RefusalsTest, SayOfEachEngineWhyItWasPassedOverOnce) {
+  const ReadChoice choice = choose(together({coded, no_engine}));
+  ASSERT_EQ(choice.refused.size(), 9U);
+  EXPECT_THAT(choice.refused, refuses("io_uring", "seccomp"));
+  EXPECT_THAT(choice.refused,
+              refuses("io_uring", "the kernel gives its buffered reads to threads"));
+  EXPECT_THAT(choice.refused, refuses("libaio", "its buffered reads wait for each other"));
+  EXPECT_THAT(choice.refused, refuses("pread", "it reads through the page cache"));
+  EXPECT_THAT(choice.refused, refuses("direct reads", "no engine for them works here"));
+  EXPECT_THAT(choice.reasons, ElementsAre("nothing else is left"));
+}
+
+TEST(RefusalsTest, SayThatAnEngineIsNotKnown) {
+  EXPECT_THAT(choose(together({coded, engines({{"quantum", std::nullopt}})})).refused,
+              refuses("quantum", "nothing says what it is good for"));
+}
+
+TEST(ReportTest, IsChosenForAsTheOnlyShard) {
+  Situation situation;
+  situation.file.size = 63 * kGibibyte;
+  const ReadChoice choice = wpack::choose_reading({situation.host, situation.file});
+  EXPECT_EQ(choice.method, ReadMethod::kMap);
+  EXPECT_THAT(choice.refused, refuses("read in and map", "64512 MiB do not fit"));
+}
+
+TEST(MethodTest, HasATextForEachMethod) {
+  EXPECT_EQ(to_string(ReadMethod::kMap), "map");
+  EXPECT_EQ(to_string(ReadMethod::kReadInAndMap), "read in and map");
+  EXPECT_EQ(to_string(ReadMethod::kDirect), "direct reads");
+  EXPECT_EQ(to_string(ReadMethod::kBuffered), "buffered reads");
+}
+
+}  // namespace
+}  // namespace wpack::load

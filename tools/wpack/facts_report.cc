@@ -1,0 +1,216 @@
+#include "facts_report.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "wpack/text.h"
+
+namespace wpack::cli {
+namespace {
+
+constexpr std::size_t kMaxReasonSize = 300;
+
+// Adds `key` to `object`: the value as `show` turns it into JSON, or null and the reason.
+template <typename T, typename Show>
+void add_fact(Json& object, Json& unknown, const char* key, const Fact<T>& fact, Show show) {
+  object[key] = nullptr;
+  if (fact) {
+    object[key] = show(*fact);
+  } else {
+    unknown[key] = fact.error().message();
+  }
+}
+
+template <typename T>
+Json plain(const T& value) {
+  return value;
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+template <typename T, typename Show>
+void add_fact_row(Table& table, const char* name, const Fact<T>& fact, Show show) {
+  table.add_row({name, fact ? std::string(show(*fact))
+                            : "unknown: " + one_line(fact.error().message(), kMaxReasonSize)});
+}
+
+std::string limit_text(const std::optional<std::uint64_t>& limit) {
+  return limit ? human_size(*limit) : "no limit";
+}
+
+std::string cgroup_text(const std::optional<CgroupMemory>& memory) {
+  if (!memory) return "no limit";
+  return fmt::format("{} of {} left ({})", human_size(memory->available()),
+                     human_size(memory->limit), escape_name(memory->directory, kMaxReasonSize));
+}
+
+std::string cpu_text(const HostFacts& host) {
+  if (!host.usable_cpus)
+    return "unknown: " + one_line(host.usable_cpus.error().message(), kMaxReasonSize);
+  const std::string count = human_count(*host.usable_cpus);
+  if (!host.cpu_quota) return count + " (quota unknown)";
+  return *host.cpu_quota ? fmt::format("{}, limited to {:.2f} by a quota", count, **host.cpu_quota)
+                         : count;
+}
+
+Json engines_json(const std::vector<EngineProbe>& engines) {
+  Json rows = Json::array();
+  for (const EngineProbe& engine : engines) {
+    rows.push_back({{"name", engine.name},
+                    {"works", !engine.refused.has_value()},
+                    {"refused", engine.refused ? Json(engine.refused->message()) : Json(nullptr)}});
+  }
+  return rows;
+}
+
+std::string file_system_text(const FileSystemInfo& info) {
+  return fmt::format("{} ({})", escape_name(info.type, kMaxReasonSize), to_string(info.kind));
+}
+
+std::string residency_text(std::uint64_t resident, std::uint64_t size) {
+  if (size == 0) return "nothing to hold";
+  return fmt::format("{} of {} ({:.0f} %)", human_size(resident), human_size(size),
+                     100 * static_cast<double>(resident) / static_cast<double>(size));
+}
+
+}  // namespace
+
+Json host_json(const HostFacts& host) {
+  Json json;
+  Json unknown = Json::object();
+  add_fact(json, unknown, "kernel", host.kernel, plain<std::string>);
+  add_fact(json, unknown, "usable_cpus", host.usable_cpus, plain<std::uint32_t>);
+  add_fact(json, unknown, "cpu_quota", host.cpu_quota, or_null<double>);
+  add_fact(json, unknown, "available_memory", host.available_memory, plain<std::uint64_t>);
+  add_fact(json, unknown, "cgroup_memory", host.cgroup_memory,
+           [](const std::optional<CgroupMemory>& memory) -> Json {
+             if (!memory) return nullptr;
+             return {{"directory", memory->directory},
+                     {"limit", memory->limit},
+                     {"usage", memory->usage},
+                     {"reclaimable", memory->reclaimable},
+                     {"available", memory->available()}};
+           });
+  add_fact(json, unknown, "locked_memory_limit", host.locked_memory_limit, or_null<std::uint64_t>);
+  add_fact(json, unknown, "open_file_limit", host.open_file_limit, or_null<std::uint64_t>);
+  add_fact(json, unknown, "transparent_huge_pages", host.transparent_huge_pages,
+           plain<std::string>);
+  add_fact(json, unknown, "huge_page_pool", host.huge_page_pool, [](const HugePagePool& pool) {
+    return Json{{"free_count", pool.free_count}, {"page_size", pool.page_size}};
+  });
+  add_fact(json, unknown, "aio_requests", host.aio_requests, [](const AioRequests& requests) {
+    return Json{{"reserved", requests.reserved}, {"limit", requests.limit}};
+  });
+  json["engines"] = engines_json(host.engines);
+  json["unknown"] = std::move(unknown);
+  return json;
+}
+
+Json file_json(const FileFacts& file) {
+  Json json;
+  Json unknown = Json::object();
+  json["path"] = file.path;
+  json["size"] = file.size;
+  add_fact(json, unknown, "file_system", file.file_system, [](const FileSystemInfo& info) {
+    return Json{{"type", info.type}, {"kind", to_string(info.kind)}};
+  });
+  add_fact(json, unknown, "mount", file.mount, [](const MountInfo& mount) {
+    return Json{{"point", mount.point}, {"source", mount.source}, {"options", mount.options}};
+  });
+  add_fact(json, unknown, "device", file.device, [](const BlockDeviceInfo& device) {
+    return Json{{"number", device.number},
+                {"logical_block_size", device.logical_block_size},
+                {"rotational", device.rotational}};
+  });
+  add_fact(json, unknown, "kernel_readahead", file.kernel_readahead, plain<std::uint64_t>);
+  add_fact(json, unknown, "direct_alignment", file.direct_alignment,
+           [](const DirectAlignment& alignment) {
+             return Json{{"memory", alignment.memory}, {"offset", alignment.offset}};
+           });
+  add_fact(json, unknown, "resident", file.resident, plain<std::uint64_t>);
+  json["unknown"] = std::move(unknown);
+  return json;
+}
+
+Json choice_json(const ReadChoice& choice) {
+  Json refused = Json::array();
+  for (const Refusal& refusal : choice.refused)
+    refused.push_back({{"what", refusal.what}, {"reason", refusal.reason}});
+  return {{"method", to_string(choice.method)},
+          {"engine", choice.engine.empty() ? Json(nullptr) : Json(choice.engine)},
+          {"block_size", choice.block_size},
+          {"depth", choice.depth},
+          {"reasons", choice.reasons},
+          {"refused", std::move(refused)}};
+}
+
+void add_host_rows(Table& table, const HostFacts& host) {
+  const auto as_is = [](const std::string& text) { return escape_name(text, kMaxReasonSize); };
+  add_fact_row(table, "kernel", host.kernel, as_is);
+  table.add_row({"processors", cpu_text(host)});
+  add_fact_row(table, "memory available", host.available_memory, human_size);
+  add_fact_row(table, "cgroup memory", host.cgroup_memory, cgroup_text);
+  add_fact_row(table, "locked memory", host.locked_memory_limit, limit_text);
+  add_fact_row(table, "open files", host.open_file_limit,
+               [](const std::optional<std::uint64_t>& limit) {
+                 return limit ? human_count(*limit) : std::string("no limit");
+               });
+  add_fact_row(table, "transparent huge pages", host.transparent_huge_pages, as_is);
+  add_fact_row(table, "huge page pool", host.huge_page_pool, [](const HugePagePool& pool) {
+    return fmt::format("{} free of {}", human_count(pool.free_count), human_size(pool.page_size));
+  });
+  add_fact_row(table, "libaio requests", host.aio_requests, [](const AioRequests& requests) {
+    return fmt::format("{} of {} reserved", human_count(requests.reserved),
+                       human_count(requests.limit));
+  });
+  for (const EngineProbe& engine : host.engines) {
+    table.add_row({fmt::format("engine {}", engine.name),
+                   engine.refused
+                       ? "refused: " + one_line(engine.refused->message(), kMaxReasonSize)
+                       : "works"});
+  }
+}
+
+void add_file_rows(Table& table, const FileFacts& file) {
+  table.add_row({"file", fmt::format("{} ({})", escape_name(file.path), human_size(file.size))});
+  add_fact_row(table, "file system", file.file_system, file_system_text);
+  add_fact_row(table, "mount", file.mount, [](const MountInfo& mount) {
+    return fmt::format("{} from {} ({})", escape_name(mount.point, kMaxReasonSize),
+                       escape_name(mount.source, kMaxReasonSize),
+                       escape_name(mount.options, kMaxReasonSize));
+  });
+  add_fact_row(table, "device", file.device, [](const BlockDeviceInfo& device) {
+    return fmt::format("{}, blocks of {}{}", device.number, human_size(device.logical_block_size),
+                       device.rotational ? ", rotational" : "");
+  });
+  add_fact_row(table, "kernel readahead", file.kernel_readahead, human_size);
+  add_fact_row(table, "direct input", file.direct_alignment, [](const DirectAlignment& alignment) {
+    return fmt::format("memory aligned to {} B, offsets to {} B", alignment.memory,
+                       alignment.offset);
+  });
+  add_fact_row(table, "in the page cache", file.resident,
+               [&file](std::uint64_t resident) { return residency_text(resident, file.size); });
+}
+
+std::string choice_text(const ReadChoice& choice) {
+  std::string text(to_string(choice.method));
+  if (!choice.engine.empty()) text += " by " + escape_name(choice.engine);
+  if (choice.depth == 0) return text;
+  return text + fmt::format(", {} of {}", human_count(choice.depth, "request"),
+                            human_size(choice.block_size));
+}
+
+void add_reason_lines(Table& table, const ReadChoice& choice) {
+  for (const std::string& reason : choice.reasons)
+    table.add_line("  because  " + one_line(reason, kMaxReasonSize));
+  for (const Refusal& refusal : choice.refused) {
+    table.add_line(fmt::format("  not      {}: {}", escape_name(refusal.what),
+                               one_line(refusal.reason, kMaxReasonSize)));
+  }
+}
+
+}  // namespace wpack::cli

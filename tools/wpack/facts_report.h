@@ -1,0 +1,29 @@
+// What `wpack plan` and `wpack doctor` both show: facts, and choices made from them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "human.h"
+#include "output.h"
+#include "wpack/explain.h"
+#include "wpack/host.h"
+
+namespace wpack::cli {
+
+// Members of facts that are not known are null; why stands in the object "unknown" under their
+// names.
+[[nodiscard]] Json host_json(const HostFacts& host);
+[[nodiscard]] Json file_json(const FileFacts& file);
+[[nodiscard]] Json choice_json(const ReadChoice& choice);
+
+// Rows of two columns: what, and its value or why that is unknown.
+void add_host_rows(Table& table, const HostFacts& host);
+void add_file_rows(Table& table, const FileFacts& file);
+
+// "read in and map, 4 requests of 8.39 MB".
+[[nodiscard]] std::string choice_text(const ReadChoice& choice);
+// Lines under a choice: its reasons, and what was refused.
+void add_reason_lines(Table& table, const ReadChoice& choice);
+
+}  // namespace wpack::cli
