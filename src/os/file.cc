@@ -67,6 +67,8 @@ Result<File> File::open_regular(int directory, const std::string& name, int flag
     return Error(ErrorCode::kBadInput, fmt::format("{}: is {}, expected a regular file", label,
                                                    file_kind(status.st_mode)));
   }
+  // Left as it is, io_uring would answer EAGAIN where a file system cannot read without waiting.
+  if (::fcntl(fd.get(), F_SETFL, 0) != 0) return os_error(errno, "fcntl", label);
   return File(std::move(fd), name, std::move(label));
 }
 
