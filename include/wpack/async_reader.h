@@ -100,7 +100,8 @@ class WPACK_EXPORT AsyncReader {
 [[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<AsyncReader>> make_libaio_reader(
     std::uint32_t depth, DirectAlignment direct);
 
-// "io_uring": the newer one (Linux 5.6), which many containers forbid. Buffers and files are not
+// "io_uring": the newer one (Linux 5.6), which many containers forbid. Reads through the page cache
+// are made by threads of the kernel, which copy side by side. Buffers and files are not
 // registered with the ring: weights are read in pieces so large that it saves nothing, and
 // registered memory would count against RLIMIT_MEMLOCK.
 [[nodiscard]] WPACK_EXPORT Result<std::unique_ptr<AsyncReader>> make_io_uring_reader(

@@ -17,7 +17,7 @@ struct KernelRead {
   std::uint64_t offset = 0;
   MutableBytes out;
   std::uint32_t tag = 0;   // comes back in the result
-  bool in_thread = false;  // let a thread of the kernel wait for what the kernel is short of
+  bool in_thread = false;  // by a thread of the kernel, which may wait, if the queue has such
 };
 
 struct KernelResult {

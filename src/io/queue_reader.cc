@@ -23,6 +23,7 @@ QueueReader::QueueReader(std::string_view name, std::unique_ptr<KernelQueue> que
     : name_(name),
       queue_(std::move(queue)),
       limits_(limits),
+      buffered_(granule(limits) == 1),
       slots_(limits.max_in_flight),
       free_(limits.max_in_flight),
       results_(limits.max_in_flight) {
@@ -91,7 +92,7 @@ void QueueReader::hand_over() {
     for (const std::uint32_t index : waiting_) {
       const Slot& slot = slots_[index];
       reads_.push_back({slot.request.fd, slot.progress.offset(), slot.progress.rest(), index,
-                        slot.progress.retried()});
+                        buffered_ || slot.progress.retried()});
     }
     const int taken = queue_->submit(reads_);
     if (taken > 0) {

@@ -52,7 +52,8 @@ class QueueReader final : public AsyncReader {
   const std::string_view name_;
   const std::unique_ptr<KernelQueue> queue_;  // submit() and poll() alone use it
   const ReadLimits limits_;
-  std::mutex mutex_;  // for all below; not held while the kernel is waited for
+  const bool buffered_;  // submit() itself would copy what is in the page cache, one after another
+  std::mutex mutex_;     // for all below; not held while the kernel is waited for
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
   std::deque<std::uint32_t> waiting_;
