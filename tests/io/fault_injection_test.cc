@@ -15,7 +15,6 @@ class FaultInjectionTest : public AsyncReaderConformanceTest {
  protected:
   static constexpr std::uint64_t kReads = 6;
 
-  [[nodiscard]] bool has_queue() const { return !GetParam().name.starts_with("pread"); }
   [[nodiscard]] std::uint64_t size() const { return 3 * unit(); }
 
   void make_faulty(KernelFaults faults) {
@@ -190,8 +189,13 @@ TEST_P(FaultInjectionTest, GivesRightBytesUnderFaultsOfEveryKindAtOnce) {
   }
 }
 
-TEST_P(FaultInjectionTest, GoesOnWhenAQueueRefusesOrTakesAPart) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+class QueueFaultTest : public FaultInjectionTest {};
+
+INSTANTIATE_TEST_SUITE_P(Engines, QueueFaultTest,
+                         ::testing::ValuesIn(std::span(kEngines).subspan(2)),  // not pread
+                         ::testing::PrintToStringParamName());
+
+TEST_P(QueueFaultTest, GoesOnWhenAQueueRefusesOrTakesAPart) {
   for (const int error : {0, EAGAIN, EBUSY, EINTR}) {
     at_every_operation(
         [&](std::uint64_t n) {
@@ -204,8 +208,7 @@ TEST_P(FaultInjectionTest, GoesOnWhenAQueueRefusesOrTakesAPart) {
   expect_all_contents();
 }
 
-TEST_P(FaultInjectionTest, FailsTheReadThatAQueueCannotTake) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, FailsTheReadThatAQueueCannotTake) {
   at_every_operation(
       [](std::uint64_t n) {
         return KernelFaults{.submissions = {n, n}, .submit_error = EINVAL};
@@ -213,8 +216,7 @@ TEST_P(FaultInjectionTest, FailsTheReadThatAQueueCannotTake) {
       [&] { expect_one_error(ErrorCode::kIo, "read of ", "Invalid argument"); });
 }
 
-TEST_P(FaultInjectionTest, FailsEveryReadWhenAQueueTakesNoneForEver) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, FailsEveryReadWhenAQueueTakesNoneForEver) {
   make_faulty({.submissions = {1, Calls::kEvery}, .submit_error = EAGAIN});
   run_all();
   for (const TrackedRead& read : reads_) {
@@ -223,8 +225,7 @@ TEST_P(FaultInjectionTest, FailsEveryReadWhenAQueueTakesNoneForEver) {
   }
 }
 
-TEST_P(FaultInjectionTest, WaitsOnWhenASignalInterruptsIt) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, WaitsOnWhenASignalInterruptsIt) {
   for (const int error : {EINTR, EAGAIN, EBUSY}) {
     at_every_operation(
         [&](std::uint64_t n) {
@@ -234,8 +235,7 @@ TEST_P(FaultInjectionTest, WaitsOnWhenASignalInterruptsIt) {
   }
 }
 
-TEST_P(FaultInjectionTest, FailsEveryReadOfAQueueThatIsGone) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, FailsEveryReadOfAQueueThatIsGone) {
   make_faulty({.waits = {1, Calls::kEvery}, .wait_error = EBADF});
   run_all();
   for (const TrackedRead& read : reads_) {
@@ -247,8 +247,7 @@ TEST_P(FaultInjectionTest, FailsEveryReadOfAQueueThatIsGone) {
   reader_.reset();
 }
 
-TEST_P(FaultInjectionTest, GivesResultsThatComeLateAndInAnyOrderToTheirRequests) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, GivesResultsThatComeLateAndInAnyOrderToTheirRequests) {
   for (std::uint32_t seed = 1; seed <= 20; ++seed) {
     make_faulty({.one_by_one = true, .shuffle = seed});
     track_many(60, 9);
@@ -257,8 +256,7 @@ TEST_P(FaultInjectionTest, GivesResultsThatComeLateAndInAnyOrderToTheirRequests)
   }
 }
 
-TEST_P(FaultInjectionTest, WaitsInItsDestructorForWhatTheKernelHas) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, WaitsInItsDestructorForWhatTheKernelHas) {
   make_faulty({.reads = {1, 2},
                .answer = [](std::uint64_t size) { return static_cast<std::int64_t>(size) - 1; },
                .waits = {1, 5},
@@ -269,8 +267,7 @@ TEST_P(FaultInjectionTest, WaitsInItsDestructorForWhatTheKernelHas) {
   EXPECT_EQ(kernel_.use_count(), 1);
 }
 
-TEST_P(FaultInjectionTest, CancelsWhatTheKernelHasNotTakenAndNothingElse) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, CancelsWhatTheKernelHasNotTakenAndNothingElse) {
   // The first submission takes all, as it has one request; the next are refused.
   make_faulty({.submissions = {2, Calls::kEvery}, .submit_error = EAGAIN, .one_by_one = true});
   const std::vector<ReadRequest> batch = requests();
@@ -284,8 +281,7 @@ TEST_P(FaultInjectionTest, CancelsWhatTheKernelHasNotTakenAndNothingElse) {
     expect_error(reads_[i], ErrorCode::kCancelled, "read cancelled");
 }
 
-TEST_P(FaultInjectionTest, DoesNotCancelTheRestOfAReadThatHasBegun) {
-  if (!has_queue()) GTEST_SKIP() << "this engine has no queue";
+TEST_P(QueueFaultTest, DoesNotCancelTheRestOfAReadThatHasBegun) {
   const auto block = static_cast<std::int64_t>(unit());
   make_faulty({.reads = {1, 1},
                .answer = [block](std::uint64_t) { return block; },
