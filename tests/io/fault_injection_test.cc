@@ -264,7 +264,7 @@ TEST_P(QueueFaultTest, WaitsInItsDestructorForWhatTheKernelHas) {
   ASSERT_THAT(reader_->submit(requests()), IsOk());
   reader_.reset();
   EXPECT_TRUE(kernel_->was_met());
-  EXPECT_EQ(kernel_.use_count(), 1);
+  EXPECT_EQ(kernel_->left_behind(), 0U);
 }
 
 TEST_P(QueueFaultTest, CancelsWhatTheKernelHasNotTakenAndNothingElse) {

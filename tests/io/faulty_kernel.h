@@ -51,6 +51,10 @@ class FaultyKernel {
   [[nodiscard]] const KernelFaults& faults() const { return faults_; }
   [[nodiscard]] bool was_met() const { return met_; }
 
+  // How many reads were in the kernel when their queue was destroyed.
+  [[nodiscard]] std::size_t left_behind() const { return left_behind_; }
+  void leave_behind(std::size_t reads) { left_behind_ = reads; }
+
   // These count a call, and say whether it goes wrong.
   [[nodiscard]] bool fails_submission() { return meets(faults_.submissions, ++submissions_); }
   [[nodiscard]] bool fails_wait() { return meets(faults_.waits, ++waits_); }
@@ -75,6 +79,7 @@ class FaultyKernel {
   std::atomic<std::uint64_t> submissions_ = 0;
   std::atomic<std::uint64_t> waits_ = 0;
   std::atomic<bool> met_ = false;
+  std::size_t left_behind_ = 0;
 };
 
 inline io::Pread faulty_pread(std::shared_ptr<FaultyKernel> kernel) {
@@ -93,8 +98,11 @@ class FaultyQueue final : public io::KernelQueue {
  public:
   FaultyQueue(std::unique_ptr<io::KernelQueue> queue, std::shared_ptr<FaultyKernel> kernel)
       : queue_(std::move(queue)), kernel_(std::move(kernel)), random_(kernel_->faults().shuffle) {}
-  // For a test that leaves reads behind, whose memory the kernel is still writing.
-  ~FaultyQueue() override { collect(open_.size()); }
+  // The kernel still writes to the memory of reads that are left behind.
+  ~FaultyQueue() override {
+    kernel_->leave_behind(open_.size() + ended_.size());
+    collect(open_.size());
+  }
 
   int submit(std::span<const io::KernelRead> reads) noexcept override {
     if (kernel_->fails_submission()) {
