@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,9 @@ struct ReadChoice {
   std::string engine;
   std::uint64_t block_size = 0;  // bytes of one request; 0 where the kernel decides
   std::uint32_t depth = 0;       // requests in flight, or threads; 0 where the kernel decides
-  std::vector<std::string> reasons;
-  std::vector<Refusal> refused;  // in the order in which they were tried
+  std::optional<DirectAlignment> direct = std::nullopt;  // of direct reads: what they keep
+  std::vector<std::string> reasons = {};
+  std::vector<Refusal> refused = {};  // in the order in which they were tried
 };
 
 struct ShardExplanation {

@@ -94,12 +94,6 @@ struct BlockDeviceInfo {
   bool rotational = false;
 };
 
-// What direct input asks of a request.
-struct DirectAlignment {
-  std::uint64_t memory = 0;
-  std::uint64_t offset = 0;  // and of sizes
-};
-
 // What is known of one file, or of a directory (which has no bytes, alignment or residency).
 struct FileFacts {
   std::string path;        // as it was given: escape it for a terminal

@@ -15,7 +15,14 @@ struct EngineFactory {
 };
 
 constexpr EngineFactory kFactories[] = {
-    {"pread", [](const ReadChoice& choice) { return make_pread_reader(choice.depth); }},
+    {"io_uring",
+     [](const ReadChoice& choice) { return make_io_uring_reader(choice.depth, choice.direct); }},
+    {"libaio",
+     [](const ReadChoice& choice) {
+       return make_libaio_reader(choice.depth, choice.direct.value_or(DirectAlignment()));
+     }},
+    {"pread",
+     [](const ReadChoice& choice) { return make_pread_reader(choice.depth, choice.direct); }},
 };
 
 const EngineFactory* find_factory(std::string_view name) {

@@ -1,4 +1,7 @@
+#include "io/pread_reader.h"
+
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -7,11 +10,13 @@
 #include <thread>
 #include <vector>
 
-#include "os/file.h"
+#include "io/guarded_reader.h"
+#include "io/read_limits.h"
+#include "os/read_progress.h"
 #include "os/thread.h"
-#include "wpack/async_reader.h"
 
 namespace wpack {
+namespace io {
 namespace {
 
 constexpr std::uint32_t kMaxThreads = 64;
@@ -21,9 +26,8 @@ constexpr std::uint32_t kRequestsPerThread = 4;  // the next request waits besid
 // in_flight_ counts all three, which bounds both containers by limits().max_in_flight.
 class PreadReader final : public AsyncReader {
  public:
-  explicit PreadReader(std::uint32_t threads) : max_in_flight_(threads * kRequestsPerThread) {
-    completed_.reserve(max_in_flight_);  // so that cancel() allocates nothing
-    threads_.reserve(threads);
+  PreadReader(const ReadLimits& limits, Pread pread) : limits_(limits), pread_(std::move(pread)) {
+    completed_.reserve(limits.max_in_flight);  // so that cancel() allocates nothing
   }
 
   ~PreadReader() override {
@@ -45,15 +49,13 @@ class PreadReader final : public AsyncReader {
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "pread"; }
-  [[nodiscard]] ReadLimits limits() const noexcept override {
-    return {.max_in_flight = max_in_flight_};
-  }
+  [[nodiscard]] ReadLimits limits() const noexcept override { return limits_; }
 
   Result<std::size_t> submit(std::span<const ReadRequest> requests) override {
     std::size_t accepted = 0;
     {
       const std::lock_guard lock(mutex_);
-      accepted = std::min<std::size_t>(requests.size(), max_in_flight_ - in_flight_);
+      accepted = std::min<std::size_t>(requests.size(), limits_.max_in_flight - in_flight_);
       const auto batch = requests.first(accepted);
       queued_.insert(queued_.end(), batch.begin(), batch.end());
       in_flight_ += accepted;
@@ -101,14 +103,16 @@ class PreadReader final : public AsyncReader {
     }
   }
 
-  static ReadCompletion read(const ReadRequest& request) {
+  [[nodiscard]] ReadCompletion read(const ReadRequest& request) const {
     ReadCompletion completion{request.user_data, std::nullopt};
-    Status status = os::read_exact(request.fd, request.offset, request.out);
+    Status status =
+        os::read_fully(pread_, request.fd, request.offset, request.out, granule(limits_));
     if (!status) completion.error = std::move(status).error();
     return completion;
   }
 
-  const std::uint32_t max_in_flight_;
+  const ReadLimits limits_;
+  const Pread pread_;
   std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable done_;
@@ -121,14 +125,24 @@ class PreadReader final : public AsyncReader {
 
 }  // namespace
 
-Result<std::unique_ptr<AsyncReader>> make_pread_reader(std::uint32_t threads) {
+Result<std::unique_ptr<AsyncReader>> make_pread_reader(std::uint32_t threads,
+                                                       const std::optional<DirectAlignment>& direct,
+                                                       Pread pread) {
   if (threads == 0 || threads > kMaxThreads) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("{} reading threads: 1 to {} are possible", threads, kMaxThreads));
   }
-  auto reader = std::make_unique<PreadReader>(threads);
+  WPACK_ASSIGN(const ReadLimits limits, make_limits(threads * kRequestsPerThread, direct));
+  auto reader = std::make_unique<PreadReader>(limits, std::move(pread));
   WPACK_TRY(reader->start(threads));
-  return std::unique_ptr<AsyncReader>(std::move(reader));
+  return guard(std::move(reader));
+}
+
+}  // namespace io
+
+Result<std::unique_ptr<AsyncReader>> make_pread_reader(std::uint32_t threads,
+                                                       std::optional<DirectAlignment> direct) {
+  return io::make_pread_reader(threads, direct, ::pread);
 }
 
 }  // namespace wpack

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "base/checked_math.h"
@@ -32,7 +33,7 @@ class BlockReader::Batch {
         owner_.counters_.next_read_id.fetch_add(pieces_.size(), std::memory_order_relaxed);
   }
 
-  void add(const OpenShard& file, std::uint64_t piece_size, const ExtentRun& run,
+  void add(const ReadableShard& file, std::uint64_t piece_size, const ExtentRun& run,
            const std::shared_ptr<Block>& block) {
     for (const ByteRange piece : split_into_pieces(run.range, piece_size)) {
       const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
@@ -55,7 +56,7 @@ class BlockReader::Batch {
 
  private:
   struct Piece {
-    OpenShard file;
+    ReadableShard file;
     const Block* block;
     ByteRange range;
     MutableBytes out;
@@ -68,7 +69,7 @@ class BlockReader::Batch {
       const std::size_t count = std::min(batch.size(), pieces_.size() - submitted_);
       for (std::size_t i = 0; i < count; ++i) {
         const Piece& piece = pieces_[submitted_ + i];
-        batch[i] = {piece.file->fd(), piece.range.begin, piece.out, submitted_ + i};
+        batch[i] = {piece.file.fd(), piece.range.begin, piece.out, submitted_ + i};
       }
       WPACK_ASSIGN(const std::size_t accepted, reader_.submit(std::span(batch).first(count)));
       for (std::size_t i = 0; i < accepted; ++i)
@@ -100,7 +101,7 @@ class BlockReader::Batch {
     const Piece& piece = pieces_[number];
     tracer->record({.kind = kind,
                     .name = "read",
-                    .detail = piece.file->label(),
+                    .detail = piece.file.file->label(),
                     .begin = std::chrono::steady_clock::now(),
                     .id = first_read_id_ + number,
                     .value = piece.range.size()});
@@ -118,7 +119,7 @@ class BlockReader::Batch {
       trace(TraceEvent::Kind::kReadEnd, completion.user_data);
       piece.arrived = !completion.error;
       if (completion.error && first) {
-        first = std::move(*completion.error).in(piece.file->label());
+        first = std::move(*completion.error).in(piece.file.file->label());
       } else if (!completion.error) {
         ++arrived_;
         owner_.counters_.read_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
@@ -187,18 +188,47 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
   if (runs.empty()) return std::vector<BlockRef>();
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
-  // Shards of one container rarely differ; where they do, the first one's engine reads them all.
+  std::vector<BlockRef> result;
+  result.reserve(extents.size());
+  for (std::size_t begin = 0; begin < runs.size();) {
+    WPACK_ASSIGN(const std::size_t end, end_of_kind(runs, begin));
+    WPACK_TRY(read_runs(extents, std::span(runs).subspan(begin, end - begin),
+                        std::span(blocks).subspan(begin, end - begin), control, result));
+    begin = end;
+  }
+  return result;
+}
+
+// Shards of one container rarely differ, but they can lie on different file systems.
+Result<std::size_t> BlockReader::end_of_kind(std::span<const ExtentRun> runs,
+                                             std::size_t begin) const {
+  WPACK_ASSIGN(const CheckedShard* first, shards_.use(runs[begin].shard));
+  const ReaderLeases::Kind kind = ReaderLeases::kind_of(first->reading.choice);
+  std::size_t end = begin + 1;
+  for (; end < runs.size(); ++end) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[end].shard));
+    if (ReaderLeases::kind_of(shard->reading.choice) != kind) break;
+  }
+  return end;
+}
+
+Status BlockReader::read_runs(std::span<const std::uint32_t> extents,
+                              std::span<const ExtentRun> runs,
+                              std::span<const std::shared_ptr<Block>> blocks,
+                              const ReadControl& control, std::vector<BlockRef>& result) {
   WPACK_ASSIGN(const CheckedShard* first, shards_.use(runs.front().shard));
   WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(first->reading.choice));
-  Batch batch(*this, lease.reader(), extents, control);
+  const std::size_t count = runs.back().first + runs.back().count - runs.front().first;
+  Batch batch(*this, lease.reader(), extents.subspan(runs.front().first, count), control);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[i].shard));
-    WPACK_ASSIGN(const OpenShard file, shards_.file(*shard));
+    WPACK_ASSIGN(const ReadableShard file, shards_.readable(*shard));
     batch.add(file, shard->reading.choice.block_size, runs[i], blocks[i]);
   }
   batch.number_reads();
   WPACK_TRY(batch.run());
-  return batch.take_blocks();
+  std::ranges::move(batch.take_blocks(), std::back_inserter(result));
+  return {};
 }
 
 Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(

@@ -34,6 +34,14 @@ class BlockReader {
 
  private:
   class Batch;
+  // Returns the end of the runs from `begin` on that one engine reads.
+  [[nodiscard]] Result<std::size_t> end_of_kind(std::span<const ExtentRun> runs,
+                                                std::size_t begin) const;
+  // Reads such runs into their blocks, and appends one for each of their extents to `result`.
+  [[nodiscard]] Status read_runs(std::span<const std::uint32_t> extents,
+                                 std::span<const ExtentRun> runs,
+                                 std::span<const std::shared_ptr<Block>> blocks,
+                                 const ReadControl& control, std::vector<BlockRef>& result);
   [[nodiscard]] Result<std::vector<std::shared_ptr<Block>>> allocate(
       std::span<const ExtentRun> runs, const ReadControl& control,
       MemoryBudget::Reading* reading) const;

@@ -45,7 +45,7 @@ struct EngineKind {
 constexpr EngineKind kEngineKinds[] = {
     {"io_uring", "", "the kernel gives its buffered reads to threads, as pread does with less"},
     {"libaio", "", "its buffered reads wait for each other"},
-    {"pread", "it reads through the page cache", ""},
+    {"pread", "", ""},
 };
 
 // Requests, and how many of them are under way. Whether the disk says that it rotates changes
@@ -82,6 +82,7 @@ class Policy {
         continue;
       }
       choice_.method = method;
+      if (method != ReadMethod::kDirect) choice_.direct.reset();
       give_reasons();
       return std::move(choice_);
     }
@@ -152,6 +153,7 @@ class Policy {
       return fmt::format("they would have to be aligned to {} bytes, and shards are to {}",
                          std::max(alignment.memory, alignment.offset), kShardAlignment);
     }
+    choice_.direct = alignment;
     return find_engine(&EngineKind::against_direct, kDirectShape);
   }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +21,12 @@ class ReaderLeases {
   struct Kind {
     std::string engine;
     std::uint32_t depth = 0;
+    std::optional<DirectAlignment> direct = std::nullopt;
     friend bool operator==(const Kind&, const Kind&) = default;
   };
+  [[nodiscard]] static Kind kind_of(const ReadChoice& choice) {
+    return {choice.engine, choice.depth, choice.direct};
+  }
 
   class Lease {
    public:
@@ -45,7 +50,7 @@ class ReaderLeases {
   // Returns an idle reader as `choice` has it, or a new one. Whoever holds it polls all that it
   // submits. Errors: those of Engines::make_reader.
   [[nodiscard]] Result<Lease> borrow(const ReadChoice& choice) {
-    Kind kind{choice.engine, choice.depth};
+    Kind kind = kind_of(choice);
     {
       const std::lock_guard lock(mutex_);
       const auto found = std::ranges::find(idle_, kind, &Idle::kind);

@@ -68,6 +68,17 @@ Result<OpenShard> ShardSet::file(const CheckedShard& shard) {
   return slots_[shard.number].file;
 }
 
+Result<ReadableShard> ShardSet::readable(const CheckedShard& shard) {
+  const std::lock_guard lock(mutex_);
+  WPACK_TRY(check(shard.number));
+  Slot& slot = slots_[shard.number];
+  if (shard.reading.choice.method == ReadMethod::kDirect && slot.direct == nullptr) {
+    WPACK_ASSIGN(os::DirectFile direct, os::open_direct(slot.file->fd(), slot.file->label()));
+    slot.direct = std::make_shared<const os::DirectFile>(std::move(direct));
+  }
+  return ReadableShard{slot.file, slot.direct};
+}
+
 Status ShardSet::open(std::uint32_t number) {
   Slot& slot = slots_[number];
   slot.used_at = ++clock_;
@@ -90,6 +101,7 @@ void ShardSet::close_least_recently_used() {
   }
   if (oldest == nullptr) return;
   oldest->file.reset();
+  oldest->direct.reset();
   --open_count_;
 }
 

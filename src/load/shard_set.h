@@ -10,6 +10,7 @@
 
 #include "load/index_reader.h"
 #include "load/read_chooser.h"
+#include "os/direct_io.h"
 #include "os/file.h"
 #include "os/mapped_region.h"
 #include "wpack/container.h"
@@ -30,6 +31,15 @@ struct CheckedShard {
 };
 
 using OpenShard = std::shared_ptr<const os::File>;
+// A shard as its chosen way of reading wants it: `file` names it, `direct` is null where it is read
+// through the page cache.
+struct ReadableShard {
+  OpenShard file;
+  std::shared_ptr<const os::DirectFile> direct;
+  [[nodiscard]] int fd() const noexcept {
+    return direct == nullptr ? file->fd() : direct->fd.get();
+  }
+};
 
 // Thread safety: all functions, from several threads at once.
 class ShardSet {
@@ -52,6 +62,10 @@ class ShardSet {
   // Errors: kIo, kBadInput, kIntegrity.
   [[nodiscard]] Result<OpenShard> file(const CheckedShard& shard);
 
+  // The same, for the engine that was chosen. Errors: those of file(), kUnsupportedHost (direct
+  // reads were possible when they were chosen), kLimit (no descriptor left).
+  [[nodiscard]] Result<ReadableShard> readable(const CheckedShard& shard);
+
   // Says how shard `number` is read, or would be if it is not in use; opens it for that, and does
   // not check it. Errors: kIo, kBadInput.
   [[nodiscard]] Result<ShardExplanation> explain(std::uint32_t number);
@@ -62,9 +76,10 @@ class ShardSet {
 
  private:
   struct Slot {
-    OpenShard file;              // may be null
-    std::uint64_t used_at = 0;   // of `file`, on clock_
-    bool file_is_right = false;  // `file` is the shard that the index names
+    OpenShard file;                                // may be null
+    std::shared_ptr<const os::DirectFile> direct;  // of `file`; may be null
+    std::uint64_t used_at = 0;                     // of `file`, on clock_
+    bool file_is_right = false;                    // `file` is the shard that the index names
     std::unique_ptr<const CheckedShard> owner;
     std::atomic<const CheckedShard*> checked{nullptr};
   };

@@ -13,13 +13,11 @@
 #include <memory>
 
 #include "os/os_error.h"
+#include "os/read_progress.h"
 #include "wpack/text.h"
 
 namespace wpack::os {
 namespace {
-
-// One transfer never asks for more than Linux would do at once (0x7ffff000 bytes).
-constexpr std::uint64_t kMaxTransfer = std::uint64_t{1} << 30;
 
 std::string_view file_kind(mode_t mode) {
   if (S_ISDIR(mode)) return "a directory";
@@ -41,13 +39,6 @@ auto retry_interrupted(Call call) {
   }
 }
 
-Error transfer_error(int error, std::string_view operation, std::uint64_t size,
-                     std::uint64_t offset) {
-  return {code_of_errno(error), error,
-          fmt::format("{} of {} bytes at offset {} failed: {}", operation, size, offset,
-                      errno_text(error))};
-}
-
 std::int64_t nanoseconds(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
@@ -55,19 +46,7 @@ std::int64_t nanoseconds(const timespec& time) {
 }  // namespace
 
 Status read_exact(int fd, std::uint64_t offset, MutableBytes out) {
-  while (!out.empty()) {
-    const std::uint64_t size = std::min<std::uint64_t>(out.size(), kMaxTransfer);
-    const ssize_t got = retry_interrupted(
-        [&] { return ::pread(fd, out.data(), size, static_cast<off_t>(offset)); });
-    if (got < 0) return transfer_error(errno, "read", size, offset);
-    if (got == 0) {
-      return Error(ErrorCode::kIo,
-                   fmt::format("file ends at offset {}, {} bytes too soon", offset, out.size()));
-    }
-    offset += static_cast<std::uint64_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
-  }
-  return {};
+  return read_fully(::pread, fd, offset, out);
 }
 
 Result<File> File::open_regular(int directory, const std::string& name, int flags,
@@ -88,6 +67,8 @@ Result<File> File::open_regular(int directory, const std::string& name, int flag
     return Error(ErrorCode::kBadInput, fmt::format("{}: is {}, expected a regular file", label,
                                                    file_kind(status.st_mode)));
   }
+  // Left as it is, io_uring would answer EAGAIN where a file system cannot read without waiting.
+  if (::fcntl(fd.get(), F_SETFL, 0) != 0) return os_error(errno, "fcntl", label);
   return File(std::move(fd), name, std::move(label));
 }
 

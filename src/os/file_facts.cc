@@ -1,19 +1,15 @@
 #include "os/file_facts.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <cstddef>
-#include <cstring>
-#include <optional>
 
+#include "os/direct_io.h"
+#include "os/extended_status.h"
 #include "os/file.h"
 #include "os/file_system_type.h"
 #include "os/mount_table.h"
@@ -25,40 +21,6 @@
 
 namespace wpack::os {
 namespace {
-
-// What statx(2) answers, by the offsets of its ABI: the C library's headers lack members that the
-// kernel has had since Linux 5.8 and 6.1.
-class ExtendedStatus {
- public:
-  static constexpr std::uint32_t kMountId = 0x1000;
-  static constexpr std::uint32_t kDirectAlignment = 0x2000;
-
-  [[nodiscard]] static std::optional<ExtendedStatus> of(int fd) {
-    ExtendedStatus status;
-    const long result = ::syscall(SYS_statx, fd, "", AT_EMPTY_PATH, kMountId | kDirectAlignment,
-                                  status.bytes_.data());
-    if (result != 0) return std::nullopt;
-    return status;
-  }
-
-  // True if the kernel filled the members of `mask` in.
-  [[nodiscard]] bool has(std::uint32_t mask) const {
-    return (member<std::uint32_t>(0) & mask) != 0;
-  }
-  [[nodiscard]] std::uint64_t mount_id() const { return member<std::uint64_t>(0x90); }
-  [[nodiscard]] std::uint32_t memory_alignment() const { return member<std::uint32_t>(0x98); }
-  [[nodiscard]] std::uint32_t offset_alignment() const { return member<std::uint32_t>(0x9C); }
-
- private:
-  template <typename T>
-  [[nodiscard]] T member(std::size_t offset) const {
-    T value{};
-    std::memcpy(&value, bytes_.data() + offset, sizeof value);
-    return value;
-  }
-
-  alignas(8) std::array<std::byte, 256> bytes_{};
-};
 
 std::string device_number(dev_t device) {
   return fmt::format("{}:{}", major(device), minor(device));
@@ -110,25 +72,9 @@ Fact<std::uint64_t> kernel_readahead(const SystemFiles& files, const std::string
   return *kilobytes * 1024;
 }
 
-// What kernels before 6.1 can tell: whether the file opens at all. Shards keep to 4,096 bytes,
-// which is enough for every disk.
-Fact<DirectAlignment> try_direct(int fd) {
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  const UniqueFd opened(::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK));
-  if (!opened.valid()) {
-    const int error = errno;
-    return Error(ErrorCode::kUnsupportedHost, error,
-                 fmt::format("open with O_DIRECT failed: {}", errno_text(error)));
-  }
-  return DirectAlignment{.memory = 4096, .offset = 4096};
-}
-
-Fact<DirectAlignment> direct_alignment(int fd, const std::optional<ExtendedStatus>& status) {
-  if (!status || !status->has(ExtendedStatus::kDirectAlignment)) return try_direct(fd);
-  if (status->offset_alignment() == 0)
-    return unsupported("the file system has no direct input for this file");
-  return DirectAlignment{.memory = status->memory_alignment(),
-                         .offset = status->offset_alignment()};
+Fact<DirectAlignment> direct_alignment(int fd, const std::string& path) {
+  WPACK_ASSIGN(const DirectFile direct, open_direct(fd, escape_name(path)));
+  return direct.alignment;
 }
 
 // The largest regular file in `directory`, or an invalid one.
@@ -170,7 +116,7 @@ FileFacts file_facts(const SystemFiles& files, int fd, std::string path) {
     return facts;
   }
   facts.size = static_cast<std::uint64_t>(status.st_size);
-  facts.direct_alignment = direct_alignment(fd, ExtendedStatus::of(fd));
+  facts.direct_alignment = direct_alignment(fd, facts.path);
   facts.resident = resident_bytes(fd, {0, facts.size});
   return facts;
 }

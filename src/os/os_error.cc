@@ -29,4 +29,11 @@ Error os_error(int error, std::string_view operation, std::string_view operand) 
           fmt::format("{}: {} failed: {}", operand, operation, errno_text(error))};
 }
 
+Error transfer_error(int error, std::string_view operation, std::uint64_t size,
+                     std::uint64_t offset) {
+  return {code_of_errno(error), error,
+          fmt::format("{} of {} bytes at offset {} failed: {}", operation, size, offset,
+                      errno_text(error))};
+}
+
 }  // namespace wpack::os

@@ -1,6 +1,8 @@
 // errno becomes an Error: "<operation> <operand>: <cause>", with the code that the cause implies.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "wpack/error.h"
@@ -15,5 +17,10 @@ namespace wpack::os {
 [[nodiscard]] std::string errno_text(int error);
 
 [[nodiscard]] Error os_error(int error, std::string_view operation, std::string_view operand);
+
+// "<operation> of <size> bytes at offset <offset> failed: <cause>"; the caller adds the file's
+// name.
+[[nodiscard]] Error transfer_error(int error, std::string_view operation, std::uint64_t size,
+                                   std::uint64_t offset);
 
 }  // namespace wpack::os

@@ -34,7 +34,7 @@ struct Situation {
     file.size = 4 * kGibibyte;
     file.file_system = FileSystemInfo{"ext4", FileSystemKind::kLocal};
     file.device = BlockDeviceInfo{.number = "8:0", .logical_block_size = 512};
-    file.direct_alignment = DirectAlignment{.memory = 4, .offset = 512};
+    file.direct_alignment = DirectAlignment{.offset = 512, .memory = 4};
     file.resident = std::uint64_t{0};
     needs.bytes = 8 * kGibibyte;
   }
@@ -92,7 +92,7 @@ void no_engine(Situation& s) {
 }
 void no_direct_input(Situation& s) { s.file.direct_alignment = refusal("no direct input"); }
 void coarse_alignment(Situation& s) {
-  s.file.direct_alignment = DirectAlignment{.memory = 4, .offset = 65536};
+  s.file.direct_alignment = DirectAlignment{.offset = 65536, .memory = 4};
 }
 
 struct Row {
