@@ -47,7 +47,7 @@ class QueueReader final : public AsyncReader {
   void reap(std::unique_lock<std::mutex>& lock, std::size_t min_count);
   void settle(const KernelResult& result);
   void fail_all(int error);
-  void complete(std::uint32_t slot);
+  void complete(std::uint32_t index);
 
   const std::string_view name_;
   const std::unique_ptr<KernelQueue> queue_;  // submit() and poll() alone use it
