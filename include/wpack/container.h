@@ -141,7 +141,7 @@ struct AccessStats {
   std::uint64_t read_bytes = 0;      // read into private memory
   std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
   std::uint64_t prefetched_bytes = 0;
-  std::string mapping_refused;  // why shards are read instead of mapped; empty if they are mapped
+  std::string mapping_refused;  // what the kernel had against a mapping; empty if it had nothing
 };
 
 class Container;
