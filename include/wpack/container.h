@@ -177,9 +177,9 @@ struct AccessStats {
   std::uint64_t read_bytes = 0;      // read into private memory
   std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
   std::uint64_t prefetched_bytes = 0;
-  std::string mapping_refused =
-      {};                        // why shards are read instead of mapped; empty if they are mapped
-  std::uint64_t layer_hits = 0;  // acquired layers that were in memory already
+  // What the kernel had against a mapping; empty if it had nothing.
+  std::string mapping_refused = {};
+  std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
   std::uint64_t layer_misses = 0;     // acquired layers that had to be read
   std::uint64_t reads_in_flight = 0;  // now
   // Callers of acquire() and tensor() waited for this: what the reader of weights feels.

@@ -112,7 +112,7 @@ struct HostReport {
 };
 
 // Looks at the host, tries every engine, and looks at `path`: a file, or a directory, for which its
-// largest regular file (links are not followed) stands in, if there is one. Reads no payload.
+// largest regular file (links are followed) stands in, if there is one. Reads no payload.
 // Errors: kIo (`path` cannot be opened), kBadInput (it is neither). Thread safety: any thread.
 [[nodiscard]] WPACK_EXPORT Result<HostReport> inspect_host(const std::string& path);
 

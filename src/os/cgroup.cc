@@ -24,7 +24,8 @@ std::vector<std::string> directories_up(const std::string& top, std::string_view
   std::vector<std::string> directories;
   while (!group.empty()) {
     directories.push_back(top + std::string(group));
-    group = group.substr(0, group.rfind('/'));
+    const std::size_t slash = group.rfind('/');
+    group = group.substr(0, slash == std::string_view::npos ? 0 : slash);
   }
   directories.push_back(top);
   return directories;

@@ -77,12 +77,13 @@ Fact<DirectAlignment> direct_alignment(int fd, const std::string& path) {
   return direct.alignment;
 }
 
-// The largest regular file in `directory`, or an invalid one.
+// The largest regular file in `directory`, or an invalid one. Caches of models are folders of
+// links.
 File largest_file(const UniqueFd& directory, const std::string& path) {
   File largest;
   std::uint64_t largest_size = 0;
   for (const std::string& name : list_directory(directory)) {
-    auto file = File::open_read_at(directory, name, escape_name(path + "/" + name));
+    auto file = File::open_read_in(directory, name, escape_name(fmt::format("{}/{}", path, name)));
     if (!file) continue;
     const std::uint64_t size = file->size().value_or(std::uint64_t{0});
     if (size <= largest_size) continue;

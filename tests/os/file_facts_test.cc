@@ -58,6 +58,15 @@ TEST(FileFactsTest, LetsTheLargestFileStandForADirectory) {
   EXPECT_EQ(facts.size, 3U);
 }
 
+TEST(FileFactsTest, FollowsTheLinksOfADirectory) {
+  const TempDir blobs;
+  const TempDir directory;
+  std::filesystem::create_symlink(blobs.write("blob", "xxxxx"), directory.path() / "weights");
+  ASSERT_OK_AND_ASSIGN(const FileFacts facts, path_facts(SystemFiles(), directory.path()));
+  EXPECT_EQ(facts.path, directory.file("weights"));
+  EXPECT_EQ(facts.size, 5U);
+}
+
 TEST(FileFactsTest, LooksAtADirectoryWithoutFilesItself) {
   const TempDir directory;
   ASSERT_OK_AND_ASSIGN(const FileFacts facts, path_facts(SystemFiles(), directory.path()));
