@@ -58,9 +58,14 @@ Status LayerReader::populate(const std::vector<Piece>& pieces, StopFlag stop) co
   for (const Piece& piece : pieces) {
     if (stop != nullptr && stop->load(std::memory_order_relaxed))
       return Error(ErrorCode::kCancelled, "reading was cancelled");
-    if (Status status = piece.shard->region.populate(piece.range); !status)
-      return std::move(status).error().in(index_.shard_label(piece.shard->number));
+    WPACK_TRY(populate(*piece.shard, piece.range));
   }
+  return {};
+}
+
+Status LayerReader::populate(const CheckedShard& shard, ByteRange range) const {
+  if (Status status = shard.region.populate(range); !status)
+    return std::move(status).error().in(index_.shard_label(shard.number));
   return {};
 }
 
@@ -83,8 +88,7 @@ Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent
   const ByteRange stored{
       row.offset + (std::uint64_t{chunks.first} << row.chunk_log2),
       row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
-  if (Status status = shard.region.populate(stored); !status)
-    return std::move(status).error().in(index_.shard_label(shard.number));
+  WPACK_TRY(populate(shard, stored));
   return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));
 }
 

@@ -1,0 +1,112 @@
+#include "load/slice_reader.h"
+
+#include <utility>
+
+#include "load/slice_batch.h"
+
+namespace wpack::load {
+
+Result<SliceReader::Ways> SliceReader::choose_ways(std::span<const PlannedSlice> slices) {
+  Ways ways;
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    if (slices[i].layout.nbytes == 0) continue;
+    const std::uint32_t shard = index_.file.index.extents()[slices[i].extent].shard;
+    WPACK_ASSIGN(const CheckedShard* used, shards_.use(shard));
+    auto& way = !used->mapped                   ? ways.read
+                : slices[i].layout.contiguous() ? ways.viewed
+                                                : ways.gathered;
+    way.push_back(i);
+  }
+  return ways;
+}
+
+Result<SlicePlan> SliceReader::plan(std::span<const PlannedSlice> slices,
+                                    std::span<const std::size_t> chosen, bool whole_chunks) const {
+  std::vector<PlannedSlice> some;
+  some.reserve(chosen.size());
+  for (const std::size_t i : chosen) some.push_back(slices[i]);
+  auto plan = plan_reads(index_.file.index, std::move(some), {.whole_chunks = whole_chunks});
+  if (!plan) return std::move(plan).error().in(index_.label);
+  return plan;
+}
+
+Result<ReadCost> SliceReader::cost(std::span<const PlannedSlice> slices) {
+  WPACK_ASSIGN(Ways ways, choose_ways(slices));
+  ways.gathered.insert(ways.gathered.end(), ways.viewed.begin(), ways.viewed.end());
+  WPACK_ASSIGN(const SlicePlan mapped, plan(slices, ways.gathered, verify_.mapped));
+  WPACK_ASSIGN(const SlicePlan read, plan(slices, ways.read, verify_.read));
+  ReadCost cost = mapped.cost;
+  cost += read.cost;
+  return cost;
+}
+
+Result<SliceBytes> SliceReader::view(const PlannedSlice& slice) {
+  const format::ExtentRow extent = index_.file.index.extents()[slice.extent];
+  const ByteRange span = slice.layout.span();
+  const ByteRange raw{slice.base + span.begin, slice.base + span.end};
+  WPACK_ASSIGN(const CheckedShard* shard, shards_.use(extent.shard));
+  if (verify_.mapped)
+    WPACK_TRY(layers_.check_mapped(*shard, slice.extent, chunks_of_range(extent, raw)));
+  const Bytes bytes = shard->view(extent.offset + raw.begin, raw.size());
+  if (bytes.empty()) {
+    return Error(ErrorCode::kIntegrity, index_.label + ": index changed while it was in use");
+  }
+  return SliceBytes{.bytes = bytes, .mapped = true};
+}
+
+Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> out) {
+  const format::Index& index = index_.file.index;
+  for (const PlannedRead& read : plan.reads) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(read.shard));
+    WPACK_TRY(layers_.populate(*shard, read.range));
+    for (std::uint32_t i = 0; i < read.piece_count; ++i) {
+      const PlannedPiece& piece = plan.pieces[read.piece_first + i];
+      const format::ExtentRow extent = index.extents()[piece.extent];
+      const ChunkSpan chunks{piece.chunk_first, piece.chunk_first + piece.chunk_count};
+      WPACK_TRY(checker_.check_once(piece.extent, chunks,
+                                    shard->view(extent.offset, extent.stored_size)));
+      WPACK_TRY(copy_piece(plan, piece, shard->view(piece.stored.begin, piece.stored.size()), out));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> slices) {
+  const format::Index& index = index_.file.index;
+  std::vector<SliceBytes> result(slices.size());
+  WPACK_ASSIGN(const Ways ways, choose_ways(slices));
+  for (const std::size_t i : ways.viewed) {
+    WPACK_ASSIGN(result[i], view(slices[i]));
+  }
+  for (const bool mapped : {true, false}) {
+    const std::vector<std::size_t>& chosen = mapped ? ways.gathered : ways.read;
+    if (chosen.empty()) continue;
+    WPACK_ASSIGN(const SlicePlan planned,
+                 plan(slices, chosen, mapped ? verify_.mapped : verify_.read));
+    std::vector<SliceTarget> targets;
+    std::vector<MutableBytes> out;
+    for (const PlannedSlice& slice : planned.slices) {
+      auto target = allocate_target(*engines_.pool, index, slice);
+      if (!target) return std::move(target).error().in(index_.label);
+      targets.push_back(*std::move(target));
+      out.push_back(targets.back().bytes(slice));
+    }
+    if (mapped) {
+      WPACK_TRY(gather(planned, out));
+    } else {
+      WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
+      SliceBatch batch(index, shards_, counters_, lease.reader(), *engines_.pool,
+                       verify_.read ? &checker_ : nullptr, planned, targets);
+      WPACK_TRY(batch.run());
+    }
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      result[chosen[i]] = {
+          .bytes = out[i],
+          .mapped = false,
+          .memory = std::make_shared<const HostBuffer>(std::move(targets[i].buffer))};
+    }
+  }
+  return result;
+}
+
+}  // namespace wpack::load
