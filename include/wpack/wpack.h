@@ -7,6 +7,7 @@
 #include "wpack/error.h"
 #include "wpack/pack.h"
 #include "wpack/progress.h"
+#include "wpack/tensor_parallel.h"
 #include "wpack/tensor_slice.h"
 #include "wpack/tensor_source.h"
 #include "wpack/text.h"
