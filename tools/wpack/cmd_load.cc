@@ -8,6 +8,7 @@
 #include "command.h"
 #include "human.h"
 #include "process_usage.h"
+#include "rank_slices.h"
 #include "wpack/container.h"
 #include "wpack/text.h"
 
@@ -18,6 +19,7 @@ struct LoadOptions {
   std::string container;
   std::vector<std::string> layers;
   OpenOptions open;
+  RankOptions rank;
   bool json = false;
 };
 
@@ -32,6 +34,7 @@ struct LoadReport {
   std::uint64_t bytes = 0;                // bytes that several tensors share counted once
   std::uint64_t mapped_tensor_count = 0;  // of those that have bytes
   std::uint64_t read_tensor_count = 0;    // of those that have bytes
+  ReadCost slices;                        // of a rank
   double open_seconds = 0;
   std::optional<double> first_tensor_seconds;
   std::optional<double> first_layer_seconds;
@@ -58,28 +61,41 @@ class LayerLoader {
 
   [[nodiscard]] Status load(const Layer& layer) {
     WPACK_ASSIGN(LayerView view, layer.acquire());
-    for (const Tensor& tensor : view.tensors()) touch(tensor);
-    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
-    ++report_.layer_count;
+    for (const Tensor& tensor : view.tensors()) touch(tensor.bytes(), tensor.mapped());
+    end_layer();
     views_.push_back(std::move(view));
     return {};
   }
 
+  // The same for what a rank holds of the layer.
+  [[nodiscard]] Status load(const Container& container, const std::vector<SliceRequest>& requests) {
+    WPACK_ASSIGN(const ReadCost cost, container.plan_slices(requests));
+    WPACK_ASSIGN(std::vector<TensorSlice> slices, container.slices(requests));
+    for (const TensorSlice& slice : slices) touch(slice.bytes(), slice.mapped());
+    end_layer();
+    report_.slices += cost;
+    slices_.push_back(std::move(slices));
+    return {};
+  }
+
  private:
-  void touch(const Tensor& tensor) {
-    touch_pages(tensor.bytes());
+  void touch(Bytes bytes, bool mapped) {
+    touch_pages(bytes);
     if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
     ++report_.tensor_count;
-    if (tensor.bytes().empty()) return;
-    ++(tensor.mapped() ? report_.mapped_tensor_count : report_.read_tensor_count);
-    if (seen_.insert(tensor.bytes().data()).second) {
-      report_.bytes += tensor.bytes().size();
-    }
+    if (bytes.empty()) return;
+    ++(mapped ? report_.mapped_tensor_count : report_.read_tensor_count);
+    if (seen_.insert(bytes.data()).second) report_.bytes += bytes.size();
+  }
+  void end_layer() {
+    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
+    ++report_.layer_count;
   }
 
   const Stopwatch& stopwatch_;
   LoadReport& report_;
   std::vector<LayerView> views_;
+  std::vector<std::vector<TensorSlice>> slices_;
   std::unordered_set<const std::byte*> seen_;
 };
 
@@ -101,7 +117,15 @@ Result<LoadReport> load(const LoadOptions& options) {
   report.open_seconds = stopwatch.seconds();
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
   LayerLoader loader(stopwatch, report);
-  for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  if (options.rank.given()) {
+    WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
+    for (const Layer& layer : layers) {
+      WPACK_ASSIGN(const std::vector<SliceRequest> requests, rank.of_layer(layer));
+      WPACK_TRY(loader.load(container, requests));
+    }
+  } else {
+    for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  }
   report.total_seconds = stopwatch.seconds();
   report.after = process_usage();
   report.stats = container.stats();
@@ -143,6 +167,12 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
   json["read_bytes"] = report.stats.read_bytes;
   json["prefetched_bytes"] = report.stats.prefetched_bytes;
   json["verified_bytes"] = report.stats.verified_bytes;
+  if (options.rank.given()) {
+    json["tensor_parallel"] = {
+        {"rank", options.rank.rank.value_or(0)},      {"size", options.rank.size.value_or(1)},
+        {"needed_bytes", report.slices.needed_bytes}, {"read_bytes", report.slices.read_bytes},
+        {"read_count", report.slices.read_count},     {"over_read", report.slices.over_read()}};
+  }
   json["cpu_seconds"] = report.cpu_seconds();
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
   json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
@@ -160,6 +190,14 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
   table.add_row(
       {"loaded", fmt::format("{} in {}, {}", human_count(report.tensor_count, "tensor"),
                              human_count(report.layer_count, "layer"), human_size(report.bytes))});
+  if (options.rank.given()) {
+    table.add_row(
+        {"rank",
+         fmt::format("{} of {}: {} needed, {} read in {} (over-read {:.3f})",
+                     options.rank.rank.value_or(0), options.rank.size.value_or(1),
+                     human_size(report.slices.needed_bytes), human_size(report.slices.read_bytes),
+                     human_count(report.slices.read_count, "range"), report.slices.over_read())});
+  }
   table.add_row({"open", human_duration(report.open_seconds)});
   table.add_row({"first tensor", optional_duration(report.first_tensor_seconds)});
   table.add_row({"first layer", optional_duration(report.first_layer_seconds)});
@@ -204,6 +242,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
       "map the shards, read them into private memory, or map where possible (default: auto)");
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 1)");
+  add_rank_options(command, options.rank);
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }
@@ -220,12 +259,16 @@ void add_load_command(CLI::App& app, Action& action) {
                 "  wpack load model.wpack                          everything, mapped if possible\n"
                 "  wpack load model.wpack --access read            into private memory, verified\n"
                 "  wpack load model.wpack --layer embed --json     one layer, for programs\n"
+                "  wpack load model.wpack --tp-rank 0 --tp-size 4 --tp-rules llama.json\n"
+                "                                                  what one GPU of four needs\n"
                 "\n"
                 "Opens the container, acquires its layers in the order of use and reads one byte\n"
                 "of every page. Times count from the start of opening. 1 GB is 10^9 bytes."});
   add_options(command, *options);
-  command.callback(
-      [options, &action] { action = [options](Output& out) { return run_load(*options, out); }; });
+  command.callback([options, &action] {
+    check_rank_options(options->rank);
+    action = [options](Output& out) { return run_load(*options, out); };
+  });
 }
 
 }  // namespace wpack::cli
