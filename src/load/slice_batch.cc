@@ -188,7 +188,9 @@ Status SliceBatch::finish(Slot& slot) {
     const PlannedPiece& piece = plan_.pieces[read.piece_first + i];
     const Bytes stored = part_of(slot.out, read.range, piece.stored);
     if (checker_ != nullptr) WPACK_TRY(check_chunks(index_, *checker_, piece, stored));
-    if (!slot.direct) WPACK_TRY(copy_piece(plan_, piece, stored, out_));
+    if (slot.direct) continue;
+    if (Status copied = copy_piece(plan_, piece, stored, out_); !copied)
+      return std::move(copied).error().in(slot.file->label());
   }
   slot.busy = false;
   return {};

@@ -65,47 +65,52 @@ Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> 
       const ChunkSpan chunks{piece.chunk_first, piece.chunk_first + piece.chunk_count};
       WPACK_TRY(checker_.check_once(piece.extent, chunks,
                                     shard->view(extent.offset, extent.stored_size)));
-      WPACK_TRY(copy_piece(plan, piece, shard->view(piece.stored.begin, piece.stored.size()), out));
+      const Bytes stored = shard->view(piece.stored.begin, piece.stored.size());
+      if (Status copied = copy_piece(plan, piece, stored, out); !copied)
+        return std::move(copied).error().in(index_.label);
     }
   }
   return {};
 }
 
+Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const std::size_t> chosen,
+                         bool mapped, std::vector<SliceBytes>& result) {
+  if (chosen.empty()) return {};
+  WPACK_ASSIGN(const SlicePlan planned,
+               plan(slices, chosen, mapped ? verify_.mapped : verify_.read));
+  std::vector<SliceTarget> targets;
+  std::vector<MutableBytes> out;
+  for (const PlannedSlice& slice : planned.slices) {
+    auto target = allocate_target(*engines_.pool, index_.file.index, slice);
+    if (!target) return std::move(target).error().in(index_.label);
+    targets.push_back(*std::move(target));
+    out.push_back(targets.back().bytes(slice));
+  }
+  if (mapped) {
+    WPACK_TRY(gather(planned, out));
+  } else {
+    WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
+    SliceBatch batch(index_.file.index, shards_, counters_, lease.reader(), *engines_.pool,
+                     verify_.read ? &checker_ : nullptr, planned, targets);
+    WPACK_TRY(batch.run());
+  }
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    result[chosen[i]] = {
+        .bytes = out[i],
+        .mapped = false,
+        .memory = std::make_shared<const HostBuffer>(std::move(targets[i].buffer))};
+  }
+  return {};
+}
+
 Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> slices) {
-  const format::Index& index = index_.file.index;
   std::vector<SliceBytes> result(slices.size());
   WPACK_ASSIGN(const Ways ways, choose_ways(slices));
   for (const std::size_t i : ways.viewed) {
     WPACK_ASSIGN(result[i], view(slices[i]));
   }
-  for (const bool mapped : {true, false}) {
-    const std::vector<std::size_t>& chosen = mapped ? ways.gathered : ways.read;
-    if (chosen.empty()) continue;
-    WPACK_ASSIGN(const SlicePlan planned,
-                 plan(slices, chosen, mapped ? verify_.mapped : verify_.read));
-    std::vector<SliceTarget> targets;
-    std::vector<MutableBytes> out;
-    for (const PlannedSlice& slice : planned.slices) {
-      auto target = allocate_target(*engines_.pool, index, slice);
-      if (!target) return std::move(target).error().in(index_.label);
-      targets.push_back(*std::move(target));
-      out.push_back(targets.back().bytes(slice));
-    }
-    if (mapped) {
-      WPACK_TRY(gather(planned, out));
-    } else {
-      WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow());
-      SliceBatch batch(index, shards_, counters_, lease.reader(), *engines_.pool,
-                       verify_.read ? &checker_ : nullptr, planned, targets);
-      WPACK_TRY(batch.run());
-    }
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-      result[chosen[i]] = {
-          .bytes = out[i],
-          .mapped = false,
-          .memory = std::make_shared<const HostBuffer>(std::move(targets[i].buffer))};
-    }
-  }
+  WPACK_TRY(copy(slices, ways.gathered, true, result));
+  WPACK_TRY(copy(slices, ways.read, false, result));
   return result;
 }
 

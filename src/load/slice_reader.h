@@ -67,6 +67,10 @@ class SliceReader {
                                        std::span<const std::size_t> chosen,
                                        bool whole_chunks) const;
   [[nodiscard]] Result<SliceBytes> view(const PlannedSlice& slice);
+  // Brings the chosen slices into private memory, from mapped shards or by reading.
+  [[nodiscard]] Status copy(std::span<const PlannedSlice> slices,
+                            std::span<const std::size_t> chosen, bool mapped,
+                            std::vector<SliceBytes>& result);
   [[nodiscard]] Status gather(const SlicePlan& plan, std::span<const MutableBytes> out);
 
   const OpenedIndex& index_;
