@@ -69,7 +69,7 @@ class SliceBatch {
   static constexpr std::size_t kSlots = 8;
 
   [[nodiscard]] std::optional<MutableBytes> direct_target(const PlannedRead& read) const;
-  [[nodiscard]] Status fill(Slot& slot, std::uint32_t read);
+  [[nodiscard]] Status fill(Slot& slot, std::uint32_t number);
   [[nodiscard]] Status submit();
   [[nodiscard]] Status poll();
   [[nodiscard]] Status finish(Slot& slot);

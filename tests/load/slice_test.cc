@@ -172,6 +172,17 @@ TEST_P(SliceTest, ReadsWhatItsPlanSays) {
   }
 }
 
+TEST_P(SliceTest, FillsAllSlicesOfTheSameBytes) {
+  const Container container = open();
+  const std::uint32_t rows = container.find("rows").value().id;
+  const std::uint32_t tied = container.find("tied").value().id;
+  const std::vector<SliceRequest> requests = {
+      {.tensor = rows}, {.tensor = tied}, {.tensor = tied, .part = {.dim = 0, .ranges = {{1, 9}}}}};
+  ASSERT_OK_AND_ASSIGN(const auto slices, container.slices(requests));
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    EXPECT_TRUE(equals(slices[i], matrices_.expected("rows", requests[i].part)));
+}
+
 TEST_P(SliceTest, ReadsLittleMoreThanItNeeds) {
   const Container container = open();
   const SliceRequest columns{.tensor = container.find("wide").value().id,
