@@ -42,6 +42,8 @@ set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/wpack)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/wpack DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/rules DESTINATION ${CMAKE_INSTALL_DATADIR}/wpack
+        FILES_MATCHING PATTERN "*.json")
 install(TARGETS wpack_shared EXPORT wpackTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS wpack_static EXPORT wpackStaticTargets

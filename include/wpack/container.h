@@ -42,6 +42,7 @@
 #include "wpack/error.h"
 #include "wpack/export.h"
 #include "wpack/progress.h"
+#include "wpack/tensor_slice.h"
 #include "wpack/tensor_source.h"
 #include "wpack/trace.h"
 #include "wpack/types.h"
@@ -228,6 +229,40 @@ class WPACK_EXPORT Tensor {
   std::shared_ptr<const void> keep_alive_;
 };
 
+// A part of a tensor and its bytes. Pins them. Copies share them.
+class WPACK_EXPORT TensorSlice {
+ public:
+  // The whole tensor that it is a part of.
+  [[nodiscard]] const TensorInfo& info() const& noexcept { return info_; }
+  [[nodiscard]] const TensorInfo& info() const&& = delete;
+  // Of the slice. Valid until the last copy of this handle is destroyed.
+  [[nodiscard]] Shape shape() const& noexcept { return shape_; }
+  [[nodiscard]] Shape shape() const&& = delete;
+  // The logical bytes of the slice: little-endian, row-major without gaps, read-only. Aligned to
+  // the element; to 4,096 bytes where they were gathered from several runs. Valid until the last
+  // copy of this handle is destroyed.
+  [[nodiscard]] Bytes bytes() const& noexcept { return bytes_; }
+  [[nodiscard]] Bytes bytes() const&& = delete;
+  // True if the bytes are a view of the page cache, false if they are in private memory.
+  [[nodiscard]] bool mapped() const noexcept { return mapped_; }
+
+ private:
+  friend struct HandleFactory;
+  TensorSlice(TensorInfo info, Shape shape, Bytes bytes, bool mapped,
+              std::shared_ptr<const void> keep_alive)
+      : info_(info),
+        shape_(shape),
+        bytes_(bytes),
+        mapped_(mapped),
+        keep_alive_(std::move(keep_alive)) {}
+
+  TensorInfo info_;
+  Shape shape_;
+  Bytes bytes_;
+  bool mapped_ = false;
+  std::shared_ptr<const void> keep_alive_;
+};
+
 // The tensors of an acquired layer, in the order of use. Pins their bytes. Copies share them.
 class WPACK_EXPORT LayerView {
  public:
@@ -319,6 +354,25 @@ class WPACK_EXPORT Container {
   [[nodiscard]] Result<Tensor> tensor(std::string_view name,
                                       const AcquireOptions& options = {}) const;
   [[nodiscard]] Result<Tensor> tensor(std::uint32_t id, const AcquireOptions& options = {}) const;
+
+  // Returns the elements [begin, end) along dimension `dim` (0 is the outermost) of a tensor, and
+  // brings in only what they need: a slice that is one unbroken run of a mapped shard (dimension 0,
+  // or only dimensions of one element before it) is a view of it; any other is gathered in private
+  // memory of its own, which no two handles share unless one is a copy of the other. Under kTouch,
+  // whole chunks are read and checked. Errors: kNotFound, kInvalidArgument (no such dimension, a
+  // range outside of it, or one that does not begin and end at a byte), those of Layer::acquire.
+  [[nodiscard]] Result<TensorSlice> slice(std::string_view name, std::uint32_t dim,
+                                          std::uint64_t begin, std::uint64_t end) const;
+  [[nodiscard]] Result<TensorSlice> slice(std::uint32_t id, std::uint32_t dim, std::uint64_t begin,
+                                          std::uint64_t end) const;
+  // The same for several slices, in their order; those that lie close together are read together.
+  // Parts may be whole tensors, and several ranges of a dimension, which are put together.
+  [[nodiscard]] Result<std::vector<TensorSlice>> slices(
+      std::span<const SliceRequest> requests) const;
+  // Returns what slices() would ask of the shards, without reading payload: exactly what it adds to
+  // AccessStats::read_bytes where shards are read; where they are mapped, the pages that are
+  // brought in, or will be with the first touch. Errors: those of slices() but for payload.
+  [[nodiscard]] Result<ReadCost> plan_slices(std::span<const SliceRequest> requests) const;
 
   [[nodiscard]] std::uint32_t layer_count() const noexcept;
   // Returns layer `id` < layer_count() (asserted).

@@ -9,6 +9,8 @@
 #include "wpack/host.h"
 #include "wpack/pack.h"
 #include "wpack/progress.h"
+#include "wpack/tensor_parallel.h"
+#include "wpack/tensor_slice.h"
 #include "wpack/tensor_source.h"
 #include "wpack/text.h"
 #include "wpack/types.h"

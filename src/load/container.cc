@@ -111,6 +111,29 @@ Result<Tensor> Container::tensor(std::uint32_t id, const AcquireOptions& options
   return HandleFactory::tensor(state_, id, options);
 }
 
+Result<TensorSlice> Container::slice(std::string_view name, std::uint32_t dim, std::uint64_t begin,
+                                     std::uint64_t end) const {
+  const auto id = state_->index().find_tensor(name);
+  if (!id) return not_found(*state_, "tensor", name);
+  return slice(*id, dim, begin, end);
+}
+
+Result<TensorSlice> Container::slice(std::uint32_t id, std::uint32_t dim, std::uint64_t begin,
+                                     std::uint64_t end) const {
+  const SliceRequest request{.tensor = id, .part = {.dim = dim, .ranges = {{begin, end}}}};
+  WPACK_ASSIGN(std::vector<TensorSlice> one, slices({&request, 1}));
+  return std::move(one.front());
+}
+
+Result<std::vector<TensorSlice>> Container::slices(std::span<const SliceRequest> requests) const {
+  return HandleFactory::slices(state_, requests);
+}
+
+Result<ReadCost> Container::plan_slices(std::span<const SliceRequest> requests) const {
+  WPACK_ASSIGN(const std::vector<load::PlannedSlice> slices, state_->plan_slices(requests));
+  return state_->slices().cost(slices);
+}
+
 std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }
 
 Layer Container::layer(std::uint32_t id) const {

@@ -48,6 +48,8 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       blocks_(block_reader_),
       layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, counters_,
                     verifies_mapped(options)),
+      slice_reader_(index_, shards_, checker_, layer_reader_, counters_, engines_,
+                    {.read = verifies_read(options), .mapped = verifies_mapped(options)}),
       layers_(layer_reader_, *engines_.memory, counters_, index_.file.index.layers().size(),
               options.readahead_layers) {
   counters_.tracer = options.tracer;
@@ -120,6 +122,21 @@ Status ContainerState::check_known(const format::TensorRow& tensor) const {
   const format::ExtentRow extent = index().extents()[tensor.extent];
   if (!is_stored_raw(extent)) return unknown("codec", extent.codec);
   return {};
+}
+
+Result<std::vector<load::PlannedSlice>> ContainerState::plan_slices(
+    std::span<const SliceRequest> requests) const {
+  WPACK_TRY(load::check_process(mark_));
+  std::vector<load::PlannedSlice> slices;
+  slices.reserve(requests.size());
+  for (const SliceRequest& request : requests) {
+    if (request.tensor < index().tensors().size())
+      WPACK_TRY(check_known(index().tensors()[request.tensor]));
+    auto slice = load::plan_slice(index(), request);
+    if (!slice) return std::move(slice).error().in(index_.label);
+    slices.push_back(*std::move(slice));
+  }
+  return slices;
 }
 
 Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "load/access_counters.h"
 #include "load/block_cache.h"
@@ -14,6 +16,7 @@
 #include "load/layer_reader.h"
 #include "load/read_chooser.h"
 #include "load/shard_set.h"
+#include "load/slice_reader.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
 #include "wpack/explain.h"
@@ -59,6 +62,11 @@ class ContainerState {
   // kBadInput if the tensor has an element type or a codec that this version does not know.
   [[nodiscard]] Status check_known(const format::TensorRow& tensor) const;
 
+  // Lays out slices for slices(). Errors: those of Container::slices but for reading.
+  [[nodiscard]] Result<std::vector<load::PlannedSlice>> plan_slices(
+      std::span<const SliceRequest> requests) const;
+  [[nodiscard]] load::SliceReader& slices() noexcept { return slice_reader_; }
+
   // Bytes of an attachment.
   [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
   // Fills `out` from `offset` of an attachment. Errors: those of Container::read_attachment.
@@ -83,6 +91,7 @@ class ContainerState {
   load::BlockReader block_reader_;
   load::BlockCache blocks_;
   const load::LayerReader layer_reader_;
+  load::SliceReader slice_reader_;
   load::LayerLoader layers_;  // last: its worker uses all the others
 };
 

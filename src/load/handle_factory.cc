@@ -8,10 +8,15 @@
 namespace wpack {
 namespace {
 
-// What a handle to bytes in private memory keeps alive.
+// What handles keep alive besides the container, and what they view.
 struct TensorPin {
   std::shared_ptr<ContainerState> state;
   load::BlockRef block;
+};
+struct SlicePin {
+  std::shared_ptr<ContainerState> state;
+  load::BlockRef memory;
+  std::vector<std::uint64_t> shape;
 };
 struct LayerPin {
   std::shared_ptr<ContainerState> state;
@@ -39,6 +44,22 @@ Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& stat
   if (found.block != nullptr)
     pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found.block)});
   return Tensor(load::tensor_info(state->index(), id), found.bytes, found.mapped, std::move(pin));
+}
+
+Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<ContainerState>& state,
+                                                       std::span<const SliceRequest> requests) {
+  WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
+  WPACK_ASSIGN(std::vector<load::SliceBytes> found, state->slices().read(planned));
+  std::vector<TensorSlice> slices;
+  slices.reserve(planned.size());
+  for (std::size_t i = 0; i < planned.size(); ++i) {
+    auto pin = std::make_shared<const SlicePin>(
+        SlicePin{state, std::move(found[i].memory), std::move(planned[i].layout.shape)});
+    const Shape shape = pin->shape;
+    slices.push_back(TensorSlice(load::tensor_info(state->index(), planned[i].tensor), shape,
+                                 found[i].bytes, found[i].mapped, std::move(pin)));
+  }
+  return slices;
 }
 
 Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& state,

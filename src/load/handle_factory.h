@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "load/container_state.h"
 #include "wpack/container.h"
@@ -18,6 +20,8 @@ struct HandleFactory {
   [[nodiscard]] static Layer layer(const std::shared_ptr<ContainerState>& state, std::uint32_t id);
   [[nodiscard]] static Result<Tensor> tensor(const std::shared_ptr<ContainerState>& state,
                                              std::uint32_t id, const AcquireOptions& options);
+  [[nodiscard]] static Result<std::vector<TensorSlice>> slices(
+      const std::shared_ptr<ContainerState>& state, std::span<const SliceRequest> requests);
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
                                               const LayerInfo& layer,
                                               const AcquireOptions& options);

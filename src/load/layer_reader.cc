@@ -72,6 +72,12 @@ Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) 
                            private_size, MemoryBudget::needed_for_layer(private_size)));
 }
 
+Status LayerReader::populate(const CheckedShard& shard, ByteRange range) const {
+  if (Status status = shard.region.populate(range); !status)
+    return std::move(status).error().in(index_.shard_label(shard.number));
+  return {};
+}
+
 void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {
   const format::LayerRow row = index_.file.index.layers()[layer];
   if (row.extent_count == 0) return;
@@ -93,8 +99,7 @@ Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent
       row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
   {
     const PhaseTimer timer(counters_, Phase::kDisk, true, "bring pages in", stored.size());
-    if (Status status = shard.region.populate(stored); !status)
-      return std::move(status).error().in(index_.shard_label(shard.number));
+    WPACK_TRY(populate(shard, stored));
   }
   const PhaseTimer timer(counters_, Phase::kVerify, true, "verify", stored.size());
   return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));

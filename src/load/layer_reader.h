@@ -43,6 +43,8 @@ class LayerReader {
   // Faults in and checks the chunks of a mapped extent that no one has checked before.
   [[nodiscard]] Status check_mapped(const CheckedShard& shard, std::uint32_t extent,
                                     ChunkSpan chunks) const;
+  // Faults in `range` of a mapped shard. Errors: kIo with file and offset.
+  [[nodiscard]] Status populate(const CheckedShard& shard, ByteRange range) const;
 
  private:
   // Errors: kLimit (the layer is larger than one may be under the budget).

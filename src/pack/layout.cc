@@ -8,11 +8,11 @@
 #include <unordered_map>
 
 #include "base/file_name.h"
+#include "base/glob.h"
 #include "base/natural_order.h"
 #include "base/utf8.h"
 #include "format/limits.h"
 #include "pack/layer_rules.h"
-#include "pack/name_pattern.h"
 #include "pack/placement.h"
 #include "pack/ties.h"
 #include "wpack/text.h"
@@ -119,7 +119,7 @@ class NameFilter {
   bool matches(const std::vector<std::string>& patterns, std::size_t first, std::string_view name) {
     bool any = false;
     for (std::size_t i = 0; i < patterns.size(); ++i) {
-      if (!glob_matches(patterns[i], name)) continue;
+      if (!base::glob_matches(patterns[i], name)) continue;
       used_[first + i] = true;
       any = true;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/glob.h"
 #include "wpack/text.h"
 
 namespace wpack::packing {
@@ -15,7 +16,7 @@ constexpr std::string_view kNumberSegment = "N";
 
 bool segment_matches(std::string_view pattern, std::string_view segment) {
   if (pattern == kNumberSegment) return is_number(segment);
-  return glob_matches(pattern, segment);
+  return base::glob_matches(pattern, segment);
 }
 
 // Returns how many leading segments of `name` the patterns match, the fewest if there is a choice.
@@ -46,29 +47,6 @@ std::optional<std::size_t> matched_segments(std::span<const std::string> pattern
 }
 
 }  // namespace
-
-bool glob_matches(std::string_view pattern, std::string_view text) noexcept {
-  std::size_t p = 0;
-  std::size_t t = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t star_text = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      star_text = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++star_text;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 Result<LayerPattern> LayerPattern::parse(std::string_view text) {
   std::vector<std::string> segments;

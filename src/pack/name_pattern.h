@@ -1,4 +1,4 @@
-// Patterns over tensor names: globs for --include and --exclude, dotted patterns for layers.
+// Patterns over tensor names that say which layer a tensor belongs to.
 #pragma once
 
 #include <optional>
@@ -9,10 +9,6 @@
 #include "wpack/error.h"
 
 namespace wpack::packing {
-
-// True if `pattern` matches all of `text`: `*` is any run of bytes, `?` one byte, the rest stands
-// for itself. Takes at most pattern.size() * text.size() steps.
-[[nodiscard]] bool glob_matches(std::string_view pattern, std::string_view text) noexcept;
 
 // A layer pattern: see PackOptions::layer_patterns.
 class LayerPattern {

@@ -10,13 +10,14 @@ declare -A may_include=(
   [io]="base os"
   [staging]="base os"
   [folder]="base"
+  [parallel]="base"
   [format]="base"
   [codec]="base"
   [import]="base os folder"
   [export]="base os folder"
   [pack]="base format codec os"
   [load]="base format codec os"
-  [api]="base os folder format codec io staging import export pack load"
+  [api]="base os folder parallel format codec io staging import export pack load"
 )
 faults=0
 fault() {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/glob.h"
 #include "base/natural_order.h"
 #include "fuzz_target.h"
 #include "human.h"
@@ -62,7 +63,7 @@ bool segments_match(const Segments& patterns, std::size_t p, const Segments& nam
 }
 
 void check_glob(std::string_view pattern, std::string_view text) {
-  require(packing::glob_matches(pattern, text) == glob(pattern, text),
+  require(base::glob_matches(pattern, text) == glob(pattern, text),
           "a glob matches what its definition says");
 }
 

@@ -83,7 +83,8 @@ class AsyncReaderConformanceTest : public ::testing::TestWithParam<AsyncReaderCa
     ASSERT_OK_AND_ASSIGN(auto file, os::File::open_read(path));
     files_.push_back({path, std::move(contents), std::move(file)});
     if (!GetParam().direct) return;
-    auto direct = os::open_direct(files_.back().file);
+    const os::File& opened = files_.back().file;
+    auto direct = os::open_direct(opened.fd(), opened.label());
     if (!direct && direct.error().code() == ErrorCode::kUnsupportedHost)
       GTEST_SKIP() << direct.error().message();
     ASSERT_THAT(direct, IsOk());

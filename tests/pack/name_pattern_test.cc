@@ -14,27 +14,6 @@ std::string match(std::string_view pattern, std::string_view name) {
   return parsed ? std::string(parsed->match(name).value_or("")) : "malformed";
 }
 
-TEST(GlobTest, MatchesRunsSingleBytesAndLiterals) {
-  EXPECT_TRUE(glob_matches("*.weight", "model.norm.weight"));
-  EXPECT_TRUE(glob_matches("h.?.attn*", "h.1.attn.bias"));
-  EXPECT_TRUE(glob_matches("*", ""));
-  EXPECT_TRUE(glob_matches("a*b*c", "a.b.b.c"));
-}
-
-TEST(GlobTest, RejectsWhatOnlyMatchesInPart) {
-  EXPECT_FALSE(glob_matches("weight", "model.weight"));
-  EXPECT_FALSE(glob_matches("h.?.attn", "h.10.attn"));
-  EXPECT_FALSE(glob_matches("", "a"));
-  EXPECT_FALSE(glob_matches("[a]", "a"));
-}
-
-TEST(GlobTest, SurvivesPatternsMadeToBeSlow) {
-  const std::string name(4096, 'a');
-  std::string pattern;
-  for (int i = 0; i < 500; ++i) pattern += "a*";
-  EXPECT_FALSE(glob_matches(pattern + "b", name));
-}
-
 TEST(LayerPatternTest, MatchesNumberedSegmentsFromTheFront) {
   EXPECT_EQ(match("decoder.blocks.N", "decoder.blocks.12.mlp.weight"), "decoder.blocks.12");
   EXPECT_EQ(match("decoder.*.N", "decoder.blocks.1.mlp"), "decoder.blocks.1");

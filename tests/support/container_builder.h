@@ -70,6 +70,15 @@ class ContainerBuilder {
     return add_tensor(name, row, std::move(bytes));
   }
 
+  // Gives the last tensor this element type and shape, of as many bytes.
+  ContainerBuilder& shaped(DType dtype, std::vector<std::uint64_t> shape) {
+    auto& tensor = contents_.tensors.back();
+    tensor.row.dtype = static_cast<std::uint16_t>(dtype);
+    tensor.row.rank = static_cast<std::uint8_t>(shape.size());
+    tensor.shape = std::move(shape);
+    return *this;
+  }
+
   // A tensor that shows bytes of another one, in this layer or an earlier one.
   ContainerBuilder& view(const std::string& name, const std::string& of, std::uint64_t offset,
                          std::uint64_t size) {

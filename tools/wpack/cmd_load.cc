@@ -10,6 +10,7 @@
 #include "command.h"
 #include "human.h"
 #include "process_usage.h"
+#include "rank_slices.h"
 #include "text_file.h"
 #include "wpack/container.h"
 #include "wpack/metrics.h"
@@ -24,6 +25,7 @@ struct LoadOptions {
   OpenOptions open;
   std::string trace;    // file; empty: none
   std::string metrics;  // file; empty: none
+  RankOptions rank;
   bool json = false;
 };
 
@@ -38,6 +40,7 @@ struct LoadReport {
   std::uint64_t bytes = 0;                // bytes that several tensors share counted once
   std::uint64_t mapped_tensor_count = 0;  // of those that have bytes
   std::uint64_t read_tensor_count = 0;    // of those that have bytes
+  ReadCost slices;                        // of a rank
   double open_seconds = 0;
   std::optional<double> first_tensor_seconds;
   std::optional<double> first_layer_seconds;
@@ -74,10 +77,23 @@ class LayerLoader {
     } else {
       return std::move(view).error();
     }
-    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
-    ++report_.layer_count;
+    end_layer();
     if (keeps_) views_.push_back(*std::move(view));
     if (!keeps_) layer.release();
+    return {};
+  }
+
+  // The same for what a rank holds of the layer.
+  [[nodiscard]] Status load(const std::vector<SliceRequest>& requests) {
+    WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
+    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests));
+    for (const TensorSlice& slice : slices) {
+      touch(slice.bytes(), slice.mapped());
+      report_.bytes += slice.bytes().size();
+    }
+    end_layer();
+    report_.slices += cost;
+    if (keeps_) slices_.push_back(std::move(slices));
     return {};
   }
 
@@ -91,13 +107,20 @@ class LayerLoader {
   }
 
   void touch(const Tensor& tensor) {
-    touch_pages(tensor.bytes());
+    touch(tensor.bytes(), tensor.mapped());
+    const TensorInfo& info = tensor.info();
+    if (info.nbytes > 0 && seen_.emplace(info.shard, info.offset).second)
+      report_.bytes += info.nbytes;
+  }
+  void touch(Bytes bytes, bool mapped) {
+    touch_pages(bytes);
     if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
     ++report_.tensor_count;
-    if (tensor.bytes().empty()) return;
-    ++(tensor.mapped() ? report_.mapped_tensor_count : report_.read_tensor_count);
-    const TensorInfo& info = tensor.info();
-    if (seen_.emplace(info.shard, info.offset).second) report_.bytes += info.nbytes;
+    if (!bytes.empty()) ++(mapped ? report_.mapped_tensor_count : report_.read_tensor_count);
+  }
+  void end_layer() {
+    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
+    ++report_.layer_count;
   }
 
   const Container& container_;
@@ -105,6 +128,7 @@ class LayerLoader {
   const Stopwatch& stopwatch_;
   LoadReport& report_;
   std::vector<LayerView> views_;
+  std::vector<std::vector<TensorSlice>> slices_;
   std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
 };
 
@@ -127,7 +151,15 @@ Result<LoadReport> load(const LoadOptions& options) {
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
   const bool keeps = !options.open.memory_budget.has_value();
   LayerLoader loader(container, keeps, stopwatch, report);
-  for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  if (options.rank.given()) {
+    WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
+    for (const Layer& layer : layers) {
+      WPACK_ASSIGN(const std::vector<SliceRequest> requests, rank.of_layer(layer));
+      WPACK_TRY(loader.load(requests));
+    }
+  } else {
+    for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  }
   report.total_seconds = stopwatch.seconds();
   report.after = process_usage();
   report.stats = container.stats();
@@ -186,6 +218,12 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
   json["layer_hits"] = report.stats.layer_hits;
   json["layer_misses"] = report.stats.layer_misses;
   json["layers_given_up"] = report.stats.layers_given_up;
+  if (options.rank.given()) {
+    json["tensor_parallel"] = {
+        {"rank", options.rank.rank.value_or(0)},      {"size", options.rank.size.value_or(1)},
+        {"needed_bytes", report.slices.needed_bytes}, {"read_bytes", report.slices.read_bytes},
+        {"read_count", report.slices.read_count},     {"over_read", report.slices.over_read()}};
+  }
   json["cpu_seconds"] = report.cpu_seconds();
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
   json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
@@ -203,6 +241,14 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
   table.add_row(
       {"loaded", fmt::format("{} in {}, {}", human_count(report.tensor_count, "tensor"),
                              human_count(report.layer_count, "layer"), human_size(report.bytes))});
+  if (options.rank.given()) {
+    table.add_row(
+        {"rank",
+         fmt::format("{} of {}: {} needed, {} read in {} (over-read {:.3f})",
+                     options.rank.rank.value_or(0), options.rank.size.value_or(1),
+                     human_size(report.slices.needed_bytes), human_size(report.slices.read_bytes),
+                     human_count(report.slices.read_count, "range"), report.slices.over_read())});
+  }
   table.add_row({"open", human_duration(report.open_seconds)});
   table.add_row({"first tensor", optional_duration(report.first_tensor_seconds)});
   table.add_row({"first layer", optional_duration(report.first_layer_seconds)});
@@ -266,6 +312,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
             "write what took time to FILE, for Perfetto or chrome://tracing");
   add_value(command, "--metrics-file", options.metrics, "FILE",
             "write statistics to FILE for Prometheus, replacing it at once");
+  add_rank_options(command, options.rank);
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }
@@ -283,12 +330,16 @@ void add_load_command(CLI::App& app, Action& action) {
                 "  wpack load model.wpack --access read            into private memory, verified\n"
                 "  wpack load model.wpack --budget 2GiB            through 2 GiB of memory\n"
                 "  wpack load model.wpack --layer embed --json     one layer, for programs\n"
+                "  wpack load model.wpack --tp-rank 0 --tp-size 4 --tp-rules llama.json\n"
+                "                                                  what one GPU of four needs\n"
                 "\n"
                 "Opens the container, acquires its layers in the order of use and reads one byte\n"
                 "of every page. Times count from the start of opening. 1 GB is 10^9 bytes."});
   add_options(command, *options);
-  command.callback(
-      [options, &action] { action = [options](Output& out) { return run_load(*options, out); }; });
+  command.callback([options, &action] {
+    check_rank_options(options->rank);
+    action = [options](Output& out) { return run_load(*options, out); };
+  });
 }
 
 }  // namespace wpack::cli
