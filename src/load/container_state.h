@@ -13,6 +13,7 @@
 #include "load/layer_loader.h"
 #include "load/layer_reader.h"
 #include "load/shard_set.h"
+#include "load/tensor_transfer.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
 
@@ -39,6 +40,7 @@ class ContainerState {
   [[nodiscard]] const load::OpenedIndex& opened_index() const noexcept { return index_; }
   [[nodiscard]] AccessStats stats() const;
   [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
+  [[nodiscard]] load::TensorTransfer& transfer() noexcept { return transfer_; }
 
   // The bytes of a tensor, and what holds them besides this object (null if they are mapped).
   struct TensorBytes {
@@ -54,6 +56,8 @@ class ContainerState {
                                                 const load::LayerBlocks& blocks);
   // kBadInput if the tensor has an element type or a codec that this version does not know.
   [[nodiscard]] Status check_known(const format::TensorRow& tensor) const;
+  // kIntegrity: rows of a mapped index do not fit each other any more.
+  [[nodiscard]] Error index_changed() const;
 
   // Bytes of an attachment.
   [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
@@ -63,7 +67,6 @@ class ContainerState {
 
  private:
   [[nodiscard]] Status check_everything();
-  [[nodiscard]] std::string index_changed() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 
@@ -75,6 +78,7 @@ class ContainerState {
   load::ShardSet shards_;
   load::ChunkChecker checker_;
   load::BlockReader block_reader_;
+  load::TensorTransfer transfer_;
   load::BlockCache blocks_;
   const load::LayerReader layer_reader_;
   load::LayerLoader layers_;  // last: its worker uses all the others

@@ -3,14 +3,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "load/container_state.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
+#include "wpack/transfer.h"
 
 namespace wpack {
 
 struct HandleFactory {
+  // Valid while a handle to the container lives.
+  [[nodiscard]] static ContainerState& state(const Container& container) {
+    return *container.state_;
+  }
   [[nodiscard]] static Container container(std::shared_ptr<ContainerState> state);
   [[nodiscard]] static Layer layer(const std::shared_ptr<ContainerState>& state, std::uint32_t id);
   [[nodiscard]] static Result<Tensor> tensor(const std::shared_ptr<ContainerState>& state,
@@ -18,6 +25,10 @@ struct HandleFactory {
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
                                               const LayerInfo& layer,
                                               const AcquireOptions& options);
+  [[nodiscard]] static DeviceLayer device_layer(const Container& container, DeviceBuffer memory,
+                                                std::vector<DeviceTensor> tensors) {
+    return {std::move(memory), std::move(tensors), container.state_};
+  }
 };
 
 }  // namespace wpack

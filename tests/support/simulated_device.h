@@ -90,6 +90,7 @@ class SimulatedDevice final : public Device {
     if (copy_calls_++ == options_.refuse_copy_at)
       return Error(ErrorCode::kIo, EIO, failed(from.size(), "was refused"));
     waiting_.push_back({++last_ticket_, from, to});
+    untold_.insert(last_ticket_);
     changed_.notify_all();
     return static_cast<CopyTicket>(last_ticket_);
   }
@@ -97,12 +98,13 @@ class SimulatedDevice final : public Device {
   std::optional<Status> wait_until(CopyTicket ticket, TimePoint limit) override {
     const auto number = static_cast<std::uint64_t>(ticket);
     std::unique_lock lock(mutex_);
-    if (!open_tickets().contains(number))
+    if (!untold_.contains(number))
       return Error(ErrorCode::kInvalidArgument, "copy " + std::to_string(number) + " is unknown");
     const auto has_ended = [&] { return ended_.contains(number); };
     if (limit != TimePoint::min() && !changed_.wait_until(lock, limit, has_ended))
       return std::nullopt;
     if (!has_ended()) return std::nullopt;
+    untold_.erase(number);
     Status end = std::move(ended_.extract(number).mapped());
     return end;
   }
@@ -176,18 +178,10 @@ class SimulatedDevice final : public Device {
     const std::uint64_t offset = range.address - all.address;
     return offset <= all.size && range.size <= all.size - offset;
   }
-  [[nodiscard]] std::set<std::uint64_t> open_tickets() const {
-    std::set<std::uint64_t> open;
-    for (const Copy& copy : waiting_) open.insert(copy.number);
-    for (const auto& [number, end] : ended_) open.insert(number);
-    if (running_ != 0) open.insert(running_number_);
-    return open;
-  }
-
   // Lets others go first a few times, so that more copies are there to choose from.
   void dawdle(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
-    for (std::uint32_t i = random_() % 16; i > 0; --i) std::this_thread::yield();
+    for (auto i = random_() % 3; i > 0; --i) std::this_thread::yield();
     lock.lock();
   }
 
@@ -204,7 +198,6 @@ class SimulatedDevice final : public Device {
       reordered_ = reordered_ || chosen != waiting_.begin();
       waiting_.erase(chosen);
       running_ = 1;
-      running_number_ = copy.number;
       lock.unlock();
       Status end = perform(copy);
       lock.lock();
@@ -230,14 +223,14 @@ class SimulatedDevice final : public Device {
   std::map<std::uint64_t, DeviceBuffer> buffers_;  // by address
   std::map<const std::byte*, PinnedMemory> pins_;
   std::vector<Copy> waiting_;
-  std::map<std::uint64_t, Status> ended_;  // tickets whose end nobody was told
+  std::map<std::uint64_t, Status> ended_;  // of tickets whose end nobody was told
+  std::set<std::uint64_t> untold_;         // these, and those of copies under way
   std::uint64_t last_ticket_ = 0;
   std::uint64_t copy_calls_ = 0;
   std::uint64_t ended_count_ = 0;
   std::uint64_t failed_count_ = 0;
   std::uint64_t pins_refused_ = 0;
   std::size_t running_ = 0;
-  std::uint64_t running_number_ = 0;
   bool reordered_ = false;
   bool held_ = false;
   bool closing_ = false;
