@@ -54,7 +54,7 @@ class PieceReader {
   [[nodiscard]] Status check(const ReadControl& control, const ProgressCallback& progress) const;
   [[nodiscard]] Status start_reads();
   [[nodiscard]] Status poll();
-  [[nodiscard]] Status finish(std::size_t piece);
+  [[nodiscard]] Status finish(std::size_t number);
 
   AsyncReader& reader_;
   ShardSet& shards_;
