@@ -45,6 +45,7 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       shards_(index_, chooser_),
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
+      transfer_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       blocks_(block_reader_),
       layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, counters_,
                     verifies_mapped(options)),
@@ -175,8 +176,7 @@ Result<ContainerState::TensorBytes> ContainerState::find_loaded(const format::Te
 Result<ContainerState::TensorBytes> ContainerState::cut(Bytes stored,
                                                         const format::TensorRow& tensor,
                                                         bool mapped, load::BlockRef block) const {
-  if (!base::range_within(tensor.byte_offset, tensor.nbytes, stored.size()))
-    return Error(ErrorCode::kIntegrity, index_changed());
+  if (!base::range_within(tensor.byte_offset, tensor.nbytes, stored.size())) return index_changed();
   return TensorBytes{stored.subspan(tensor.byte_offset, tensor.nbytes), mapped, std::move(block)};
 }
 
@@ -209,8 +209,7 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
   while (!out.empty()) {
     const auto number = static_cast<std::uint32_t>(offset >> extent.chunk_log2);
     const format::ChunkRow chunk = index().chunks()[extent.chunk_first + number];
-    if (offset < chunk.offset || offset - chunk.offset >= chunk.stored_size)
-      return Error(ErrorCode::kIntegrity, index_changed());
+    if (offset < chunk.offset || offset - chunk.offset >= chunk.stored_size) return index_changed();
     const auto skipped = static_cast<std::size_t>(offset - chunk.offset);
     const std::size_t wanted = std::min(chunk.stored_size - skipped, out.size());
     const bool in_place = wanted == chunk.stored_size;
@@ -226,8 +225,9 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
   return {};
 }
 
-std::string ContainerState::index_changed() const {
-  return fmt::format("{}: index changed while it was in use", index_.label);
+Error ContainerState::index_changed() const {
+  return {ErrorCode::kIntegrity,
+          fmt::format("{}: index changed while it was in use", index_.label)};
 }
 
 }  // namespace wpack

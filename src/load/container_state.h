@@ -17,6 +17,7 @@
 #include "load/read_chooser.h"
 #include "load/shard_set.h"
 #include "load/slice_reader.h"
+#include "load/tensor_transfer.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
 #include "wpack/explain.h"
@@ -46,6 +47,7 @@ class ContainerState {
   // How each shard is read. Errors: those of wpack::explain.
   [[nodiscard]] Result<Explanation> explain();
   [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
+  [[nodiscard]] load::TensorTransfer& transfer() noexcept { return transfer_; }
 
   // The bytes of a tensor, and what holds them besides this object (null if they are mapped).
   struct TensorBytes {
@@ -61,6 +63,8 @@ class ContainerState {
                                                 const load::LayerBlocks& blocks);
   // kBadInput if the tensor has an element type or a codec that this version does not know.
   [[nodiscard]] Status check_known(const format::TensorRow& tensor) const;
+  // kIntegrity: rows of a mapped index do not fit each other any more.
+  [[nodiscard]] Error index_changed() const;
 
   // Lays out slices for slices(). Errors: those of Container::slices but for reading.
   [[nodiscard]] Result<std::vector<load::PlannedSlice>> plan_slices(
@@ -75,7 +79,6 @@ class ContainerState {
 
  private:
   [[nodiscard]] Status check_everything(const ProgressCallback& progress);
-  [[nodiscard]] std::string index_changed() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 
@@ -89,6 +92,7 @@ class ContainerState {
   load::ShardSet shards_;
   load::ChunkChecker checker_;
   load::BlockReader block_reader_;
+  load::TensorTransfer transfer_;
   load::BlockCache blocks_;
   const load::LayerReader layer_reader_;
   load::SliceReader slice_reader_;

@@ -4,15 +4,18 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "load/container_state.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
+#include "wpack/transfer.h"
 
 namespace wpack {
 
 struct HandleFactory {
+  // Valid while a handle to the container lives.
   [[nodiscard]] static ContainerState& state(const Container& container) noexcept {
     return *container.state_;
   }
@@ -25,6 +28,10 @@ struct HandleFactory {
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
                                               const LayerInfo& layer,
                                               const AcquireOptions& options);
+  [[nodiscard]] static DeviceLayer device_layer(const Container& container, DeviceBuffer memory,
+                                                std::vector<DeviceTensor> tensors) {
+    return {std::move(memory), std::move(tensors), container.state_};
+  }
 };
 
 }  // namespace wpack
