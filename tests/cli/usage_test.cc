@@ -11,7 +11,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"pack", "ls", "inspect", "verify", "load", "unpack", "help"};
+constexpr const char* kCommands[] = {"pack", "ls",    "inspect", "verify",
+                                     "load", "bench", "unpack",  "help"};
 
 TEST(UsageTest, PrintsTheVersion) {
   const Outcome outcome = run({"--version"});
@@ -100,6 +101,19 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"load", "x", "--readahead", "-1"}, "--readahead", "wpack load --help"},
         Mistake{{"load", "x", "--readahead", "many"}, "--readahead", "wpack load --help"},
         Mistake{{"load", "x", "--readahead", "99999999999"}, "--readahead", "wpack load --help"},
+        Mistake{
+            {"load", "x", "--touch", "all"}, "'all' is none of pages|bytes", "wpack load --help"},
+        Mistake{{"bench"}, "CONTAINER is required", "wpack bench --help"},
+        Mistake{{"bench", "x", "--against", "onnx:y"},
+                "'onnx:y' is none of torch:FILE",
+                "wpack bench --help"},
+        Mistake{{"bench", "x", "--against", "torch"}, "'torch' has no path", "wpack bench --help"},
+        Mistake{{"bench", "x", "--runs", "0"}, "--runs", "wpack bench --help"},
+        Mistake{{"bench", "x", "--runs", "many"}, "--runs", "wpack bench --help"},
+        Mistake{{"bench", "x", "--verify", "some"},
+                "'some' is none of index|touch|full",
+                "wpack bench --help"},
+        Mistake{{"bench", "x", "--budget", "4X"}, "'4X' is not a size", "wpack bench --help"},
         Mistake{{"unpack", "x"}, "--output is required", "wpack unpack --help"},
         Mistake{{"unpack", "x", "-o", "y", "--format", "onnx"},
                 "'onnx' is none of safetensors|torch",

@@ -82,6 +82,8 @@ void add_ls_command(CLI::App& app, Action& action);
 void add_inspect_command(CLI::App& app, Action& action);
 void add_verify_command(CLI::App& app, Action& action);
 void add_load_command(CLI::App& app, Action& action);
+void add_bench_command(CLI::App& app, Action& action);
+void add_bench_step_command(CLI::App& app, Action& action);
 void add_unpack_command(CLI::App& app, Action& action);
 void add_help_command(CLI::App& app, Action& action);
 
