@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from typing import Callable, Optional
+from typing import Callable
 
 import page_cache
 
@@ -28,7 +28,6 @@ class Contestant:
 class Run:
     seconds: float  # of the work itself: what the contestant reported, or else the whole process
     cpu_seconds: float
-    first_layer_seconds: Optional[float]
     process_seconds: float  # from start to exit
     process_cpu_seconds: float
     peak_rss_bytes: int
@@ -55,9 +54,10 @@ def run_once(contestant):
         raise Failed(last)
     cpu = usage.ru_utime + usage.ru_stime
     report = json.loads(output) if contestant.reports else {}
+    if "skipped" in report:
+        raise Failed(report["skipped"])
     return Run(seconds=report.get("total_seconds", elapsed),
                cpu_seconds=report.get("cpu_seconds", cpu),
-               first_layer_seconds=report.get("first_layer_seconds"),
                process_seconds=elapsed, process_cpu_seconds=cpu,
                peak_rss_bytes=usage.ru_maxrss * 1024)
 
@@ -101,7 +101,7 @@ def progress(text):
 
 def short(value):
     """Returns three significant digits, or as many as stand before the point."""
-    digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
+    digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value != 0 else 0
     return f"{value:.{min(digits, 6)}f}"
 
 

@@ -73,6 +73,26 @@ TEST_F(LoadCommandTest, LoadsOnlyTheLayersThatWereNamed) {
   EXPECT_EQ(json["bytes"], 264);
 }
 
+TEST_F(LoadCommandTest, LoadsOneLayerBeforeAllOthers) {
+  const Json json = load({"--first", "model.layers.1"});
+  EXPECT_EQ(json["layer_count"], 3);
+  EXPECT_EQ(json["tensor_count"], 5);
+  EXPECT_EQ(run({"load", container_, "--first", "none"}).status, 2);
+}
+
+TEST_F(LoadCommandTest, AddsUpTheWordsOfEveryTensorOnce) {
+  const std::string container =
+      pack_file(directory_, "sum",
+                safetensors_file({{"a", "U8", {9}, std::string("\x01\0\0\0\0\0\0\x80\x03", 9)},
+                                  {"b", "U8", {8}, std::string("\x01\0\0\0\0\0\0\x80", 8)}}));
+  const Json json = run_json({"load", container, "--json", "--touch", "bytes"});
+  EXPECT_EQ(json["touch"], "bytes");
+  EXPECT_EQ(json["word_sum"], 1 + 3 + 1) << "the high bits overflow";
+  EXPECT_EQ(load({})["word_sum"], nullptr);
+  EXPECT_EQ(load({"--touch", "bytes"})["word_sum"],
+            load({"--touch", "bytes", "--access", "read", "--budget", "64KiB"})["word_sum"]);
+}
+
 TEST_F(LoadCommandTest, ReadsAheadAsFarAsItIsTold) {
   EXPECT_EQ(load({"--readahead", "0"})["bytes"], 520);
   EXPECT_EQ(load({"--readahead", "1000"})["bytes"], 520);

@@ -11,8 +11,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"pack",   "ls",   "inspect", "verify", "load",
-                                     "unpack", "plan", "doctor",  "help"};
+constexpr const char* kCommands[] = {"pack",  "ls",     "inspect", "verify", "load",
+                                     "bench", "unpack", "plan",    "doctor", "help"};
 
 TEST(UsageTest, PrintsTheVersion) {
   const Outcome outcome = run({"--version"});
@@ -105,6 +105,19 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{
             {"plan", "x", "--access", "0"}, "'0' is none of auto|map|read", "wpack plan --help"},
         Mistake{{"doctor", "x", "y"}, "y", "wpack doctor --help"},
+        Mistake{
+            {"load", "x", "--touch", "all"}, "'all' is none of pages|bytes", "wpack load --help"},
+        Mistake{{"bench"}, "CONTAINER is required", "wpack bench --help"},
+        Mistake{{"bench", "x", "--against", "onnx:y"},
+                "'onnx:y' is none of torch:FILE",
+                "wpack bench --help"},
+        Mistake{{"bench", "x", "--against", "torch"}, "'torch' has no path", "wpack bench --help"},
+        Mistake{{"bench", "x", "--runs", "0"}, "--runs", "wpack bench --help"},
+        Mistake{{"bench", "x", "--runs", "many"}, "--runs", "wpack bench --help"},
+        Mistake{{"bench", "x", "--verify", "some"},
+                "'some' is none of index|touch|full",
+                "wpack bench --help"},
+        Mistake{{"bench", "x", "--budget", "4X"}, "'4X' is not a size", "wpack bench --help"},
         Mistake{{"unpack", "x"}, "--output is required", "wpack unpack --help"},
         Mistake{{"unpack", "x", "-o", "y", "--format", "onnx"},
                 "'onnx' is none of safetensors|torch",

@@ -43,7 +43,7 @@ ContainerBuilder transfer_builder() {
 
 class TransferTest : public ::testing::Test {
  protected:
-  using MakeReader = std::function<Result<std::unique_ptr<AsyncReader>>()>;
+  using MakeReader = std::function<Result<std::unique_ptr<AsyncReader>>(const ReadChoice&)>;
 
   [[nodiscard]] Container open(MakeReader make_reader, OpenOptions options = {}) const {
     load::Engines engines = test_engines(options.memory_budget.value_or(~std::uint64_t{0}));
@@ -53,13 +53,13 @@ class TransferTest : public ::testing::Test {
   [[nodiscard]] Container open() const { return open(nullptr); }
 
   static MakeReader faulty(const Faults& faults) {
-    return [faults]() -> Result<std::unique_ptr<AsyncReader>> {
+    return [faults](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_pread_reader(2));
       return std::make_unique<FaultyReader>(std::move(reader), faults);
     };
   }
   [[nodiscard]] MakeReader recording(const ReadLimits& limits) const {
-    return [limits, recorded = recorded_]() -> Result<std::unique_ptr<AsyncReader>> {
+    return [limits, recorded = recorded_](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_pread_reader(2));
       return std::make_unique<RecordingReader>(std::move(reader), limits, recorded);
     };

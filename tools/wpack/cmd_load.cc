@@ -1,6 +1,7 @@
 // wpack load CONTAINER
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "process_usage.h"
 #include "rank_slices.h"
 #include "text_file.h"
+#include "touch.h"
 #include "wpack/container.h"
 #include "wpack/metrics.h"
 #include "wpack/text.h"
@@ -22,6 +24,8 @@ namespace {
 struct LoadOptions {
   std::string container;
   std::vector<std::string> layers;
+  std::optional<std::string> first_layer;
+  Touch touch = Touch::kPages;
   OpenOptions open;
   std::string trace;    // file; empty: none
   std::string metrics;  // file; empty: none
@@ -45,28 +49,23 @@ struct LoadReport {
   std::optional<double> first_tensor_seconds;
   std::optional<double> first_layer_seconds;
   double total_seconds = 0;
+  std::optional<std::uint64_t> word_sum;  // of all tensors, tied ones once; if all bytes were read
 
-  [[nodiscard]] double cpu_seconds() const {
-    return after.user_seconds - before.user_seconds + after.system_seconds - before.system_seconds;
-  }
+  [[nodiscard]] double cpu_seconds() const { return after.cpu_seconds() - before.cpu_seconds(); }
 };
-
-// Reads one byte of every page, so that all of them become resident.
-void touch_pages(Bytes bytes) {
-  constexpr std::size_t kPageSize = 4096;
-  const volatile std::byte* data = bytes.data();
-  for (std::size_t i = 0; i < bytes.size(); i += kPageSize) (void)data[i];
-  if (!bytes.empty()) (void)data[bytes.size() - 1];
-}
 
 // Loads layers one after the other. Without a memory budget it keeps them, as a serving process
 // does; with one it lets each go before the next, and takes the tensors of a layer that is too
 // large for the budget one at a time.
 class LayerLoader {
  public:
-  LayerLoader(const Container& container, bool keeps, const Stopwatch& stopwatch,
+  LayerLoader(const Container& container, const LoadOptions& options, const Stopwatch& stopwatch,
               LoadReport& report)
-      : container_(container), keeps_(keeps), stopwatch_(stopwatch), report_(report) {}
+      : container_(container),
+        keeps_(!options.open.memory_budget),
+        touch_(options.touch),
+        stopwatch_(stopwatch),
+        report_(report) {}
 
   [[nodiscard]] Status load(const Layer& layer) {
     auto view = layer.acquire();
@@ -108,12 +107,13 @@ class LayerLoader {
 
   void touch(const Tensor& tensor) {
     touch(tensor.bytes(), tensor.mapped());
+    if (touch_ == Touch::kBytes) add_up(tensor);
     const TensorInfo& info = tensor.info();
     if (info.nbytes > 0 && seen_.emplace(info.shard, info.offset).second)
       report_.bytes += info.nbytes;
   }
   void touch(Bytes bytes, bool mapped) {
-    touch_pages(bytes);
+    if (touch_ == Touch::kPages) touch_pages(bytes);
     if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
     ++report_.tensor_count;
     if (!bytes.empty()) ++(mapped ? report_.mapped_tensor_count : report_.read_tensor_count);
@@ -123,22 +123,34 @@ class LayerLoader {
     ++report_.layer_count;
   }
 
+  void add_up(const Tensor& tensor) {
+    const TensorInfo& info = tensor.info();
+    const std::uint32_t owner = info.alias_of == TensorInfo::kNone ? info.id : info.alias_of;
+    if (!added_.insert(owner).second) return;
+    report_.word_sum = report_.word_sum.value_or(0) + sum_words(tensor.bytes());
+  }
+
   const Container& container_;
   const bool keeps_;
+  const Touch touch_;
   const Stopwatch& stopwatch_;
   LoadReport& report_;
   std::vector<LayerView> views_;
   std::vector<std::vector<TensorSlice>> slices_;
   std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
+  std::set<std::uint32_t> added_;  // tensors that are in the sum, of tied ones the first
 };
 
 Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
-  if (options.layers.empty()) return container.layers();
-  std::vector<Layer> layers;
+  std::vector<Layer> layers = options.layers.empty() ? container.layers() : std::vector<Layer>();
   for (const std::string& name : options.layers) {
     WPACK_ASSIGN(Layer layer, container.layer(name));
     layers.push_back(std::move(layer));
   }
+  if (!options.first_layer) return layers;
+  WPACK_ASSIGN(const Layer first, container.layer(*options.first_layer));
+  std::erase_if(layers, [&](const Layer& layer) { return layer.info().id == first.info().id; });
+  layers.insert(layers.begin(), first);
   return layers;
 }
 
@@ -149,8 +161,7 @@ Result<LoadReport> load(const LoadOptions& options) {
   WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
   report.open_seconds = stopwatch.seconds();
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
-  const bool keeps = !options.open.memory_budget.has_value();
-  LayerLoader loader(container, keeps, stopwatch, report);
+  LayerLoader loader(container, options, stopwatch, report);
   if (options.rank.given()) {
     WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
     for (const Layer& layer : layers) {
@@ -189,6 +200,12 @@ Json phases_json(const PhaseNanoseconds& spent) {
           {"readahead", static_cast<double>(spent.readahead) * kNanosecond}};
 }
 
+// Private memory beside what the program had before it opened the container.
+std::uint64_t grown(const LoadReport& report) {
+  const std::uint64_t before = report.before.anonymous_rss_bytes;
+  return std::max(report.after.anonymous_rss_bytes, before) - before;
+}
+
 Json seconds_or_null(std::optional<double> seconds) {
   return seconds ? Json(*seconds) : Json(nullptr);
 }
@@ -225,8 +242,12 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
         {"read_count", report.slices.read_count},     {"over_read", report.slices.over_read()}};
   }
   json["cpu_seconds"] = report.cpu_seconds();
+  json["machine_cpu_seconds"] = report.after.machine_seconds - report.before.machine_seconds;
+  json["touch"] = to_string(options.touch);
+  json["word_sum"] = report.word_sum ? Json(*report.word_sum) : Json(nullptr);
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
   json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
+  json["anonymous_rss_grown_bytes"] = grown(report);
   json["file_rss_bytes"] = report.after.file_rss_bytes;
   out.print_json(json);
 }
@@ -295,6 +316,11 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "CONTAINER", options.container, "", "the container")->required();
   add_value(command, "--layer", options.layers, "NAME",
             "only this layer; may be given several times");
+  command.add_option("--first", options.first_layer, "load this layer before all others")
+      ->option_text("LAYER");
+  add_choice<Touch>(command, "--touch", options.touch,
+                    {{"pages", Touch::kPages}, {"bytes", Touch::kBytes}},
+                    "read one byte of every page, or add up every byte (default: pages)");
   add_choice<std::optional<VerifyPolicy>>(command, "--verify", options.open.verify,
                                           {{"index", VerifyPolicy::kIndex},
                                            {"touch", VerifyPolicy::kTouch},

@@ -88,6 +88,8 @@ void add_verify_command(CLI::App& app, Action& action);
 void add_load_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
+void add_bench_command(CLI::App& app, Action& action);
+void add_bench_step_command(CLI::App& app, Action& action);
 void add_unpack_command(CLI::App& app, Action& action);
 void add_help_command(CLI::App& app, Action& action);
 

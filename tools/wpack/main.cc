@@ -22,6 +22,7 @@ constexpr std::string_view kFooter =
     "  wpack ls model.wpack                            list its tensors and where they lie\n"
     "  wpack verify model.wpack                        check every byte\n"
     "  wpack load model.wpack                          load it and say how long that took\n"
+    "  wpack bench model.wpack --against torch:model.pth   compare with torch.load\n"
     "  wpack unpack model.wpack -o back.safetensors    convert it back\n"
     "  wpack doctor model.wpack                        how this host would read it\n"
     "\n"
@@ -51,6 +52,8 @@ void set_up(CLI::App& app, Action& action) {
   add_inspect_command(app, action);
   add_verify_command(app, action);
   add_load_command(app, action);
+  add_bench_command(app, action);
+  add_bench_step_command(app, action);
   add_unpack_command(app, action);
   add_plan_command(app, action);
   add_doctor_command(app, action);

@@ -21,22 +21,6 @@ std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-// Returns errno, or 0 when all of `text` was written.
-int write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {
-      pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
-      (void)::poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
-      return errno;
-    }
-  }
-  return 0;
-}
-
 void report(std::string_view kind, std::string_view message) {
   std::string line = fmt::format("wpack: {}: ", kind);
   line += one_line(message, kMaxLineSize - line.size() - 1);
@@ -55,6 +39,27 @@ std::string dump_members(const Json& members) {
 }
 
 }  // namespace
+
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      pollfd ready{.fd = fd, .events = POLLOUT, .revents = 0};
+      (void)::poll(&ready, 1, -1);
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+Error write_failure(std::string_view operand, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return {full ? ErrorCode::kLimit : ErrorCode::kIo, error,
+          fmt::format("write to {}: {}", operand, std::generic_category().message(error))};
+}
 
 void Output::print(std::string_view text) {
   text_ += text;
@@ -106,9 +111,7 @@ void JsonRows::close_row() {
 Status Output::flush() {
   write();
   if (error_ == 0) return {};
-  const bool full = error_ == ENOSPC || error_ == EDQUOT || error_ == EFBIG;
-  return Error(full ? ErrorCode::kLimit : ErrorCode::kIo, error_,
-               fmt::format("write to stdout: {}", std::generic_category().message(error_)));
+  return write_failure("stdout", error_);
 }
 
 void print_swept(const std::vector<std::string>& names, Output& out) {

@@ -74,6 +74,12 @@ void prepare_standard_streams();
 // what does not fit into `max_size` bytes is cut off.
 [[nodiscard]] std::string one_line(std::string_view text, std::size_t max_size);
 
+// Writes all of `text`, waiting where `fd` does not take it at once. Returns 0, or errno.
+[[nodiscard]] int write_all(int fd, std::string_view text);
+
+// Returns the failure of writing to `operand`: kLimit if the disk or a quota is full, else kIo.
+[[nodiscard]] Error write_failure(std::string_view operand, int error);
+
 // Print one line to stderr: "wpack: error: ..." and "wpack: warning: ...", at most 4 KiB.
 void report_error(std::string_view message);
 void report_warning(std::string_view message);

@@ -1,14 +1,13 @@
 #include "progress_bar.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "human.h"
 #include "signals.h"
+#include "terminal.h"
 
 namespace wpack::cli {
 namespace {
@@ -16,23 +15,6 @@ namespace {
 constexpr double kSecondsBetweenUpdates = 0.1;
 // A rate that was measured over less than this says nothing about the time that is left.
 constexpr double kSecondsBeforeEstimate = 0.5;
-
-std::size_t terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-  return size.ws_col;
-}
-
-// Returns the value of an environment variable; empty if it is not set.
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets any
-  return value == nullptr ? "" : value;
-}
-
-bool colors_wanted() {
-  const std::string terminal = environment("TERM");
-  return environment("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb";
-}
 
 void write_stderr(std::string_view text) {
   [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
@@ -73,11 +55,12 @@ std::string progress_line(std::string_view label, const Progress& progress, doub
 
 ProgressBar::ProgressBar(std::string label, bool wanted)
     : label_(std::move(label)),
-      enabled_(wanted && ::isatty(STDERR_FILENO) == 1),
+      enabled_(wanted && is_terminal(STDERR_FILENO)),
       colored_(colors_wanted()) {}
 
 ProgressBar::~ProgressBar() {
-  if (shown_seconds_) write_stderr(fmt::format("\r{:{}}\r", "", terminal_columns() - 1));
+  if (shown_seconds_)
+    write_stderr(fmt::format("\r{:{}}\r", "", terminal_columns(STDERR_FILENO) - 1));
 }
 
 ProgressCallback ProgressBar::callback() {
@@ -92,7 +75,7 @@ void ProgressBar::update(const Progress& progress) {
   if (shown_seconds_ && now - *shown_seconds_ < kSecondsBetweenUpdates) return;
   shown_seconds_ = now;
   // The last column stays free: a terminal that wraps at it would start a new line.
-  const std::size_t columns = terminal_columns() - 1;
+  const std::size_t columns = terminal_columns(STDERR_FILENO) - 1;
   std::string line = progress_line(label_, progress, now, columns);
   line.resize(columns, ' ');
   write_stderr(colored_ ? fmt::format("\r\x1b[36m{}\x1b[0m", line) : fmt::format("\r{}", line));

@@ -1,0 +1,33 @@
+#include "terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+namespace wpack::cli {
+namespace {
+
+// Returns the value of an environment variable; empty if it is not set.
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets any
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+bool is_terminal(int fd) { return ::isatty(fd) == 1; }
+
+std::size_t terminal_columns(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+bool colors_wanted() {
+  const std::string terminal = environment("TERM");
+  return environment("NO_COLOR").empty() && !terminal.empty() && terminal != "dumb";
+}
+
+}  // namespace wpack::cli
