@@ -30,6 +30,17 @@ int __wrap_openat(int directory, const char* path, int flags, ...) {
   return __real_openat(directory, path, flags, mode);
 }
 
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...) {
+  if (is_ours(fd)) return memory::acknowledge(fd);
+  std::va_list arguments;
+  va_start(arguments, command);
+  const int argument = va_arg(arguments, int);
+  va_end(arguments);
+  return __real_fcntl(fd, command, argument);
+}
+
 WRAP(int, close, int fd) { return is_ours(fd) ? memory::close_descriptor(fd) : __real_close(fd); }
 
 WRAP(int, fstat, int fd, struct stat* status) {

@@ -167,14 +167,14 @@ const Row kRows[] = {
                                {"pread", std::nullopt}})}),
      ReadMethod::kDirect, "libaio", 2 * kMebibyte, 16},
     {"CodedWithPreadAlone", together({coded, engines({{"pread", std::nullopt}})}),
-     ReadMethod::kBuffered, "pread", 2 * kMebibyte, 4},
+     ReadMethod::kDirect, "pread", 2 * kMebibyte, 16},
     {"CodedWithoutEngines", together({coded, no_engine}), ReadMethod::kBuffered, "pread",
      2 * kMebibyte, 4},
     {"CodedAndNothingKnown", together({nothing_known, coded}), ReadMethod::kBuffered, "pread",
      2 * kMebibyte, 4},
     {"CodedWithAnEngineOfTomorrow",
      together({coded, engines({{"quantum", std::nullopt}, {"pread", std::nullopt}})}),
-     ReadMethod::kBuffered, "pread", 2 * kMebibyte, 4},
+     ReadMethod::kDirect, "pread", 2 * kMebibyte, 16},
 };
 
 class EnginePolicyTest : public ::testing::TestWithParam<Row> {};
@@ -259,12 +259,12 @@ TEST(RefusalsTest, SayWhyDirectReadsDoNotWork) {
 
 TEST(RefusalsTest, SayOfEachEngineWhyItWasPassedOverOnce) {
   const ReadChoice choice = choose(together({coded, no_engine}));
-  ASSERT_EQ(choice.refused.size(), 9U);
+  ASSERT_EQ(choice.refused.size(), 8U);
   EXPECT_THAT(choice.refused, refuses("io_uring", "seccomp"));
   EXPECT_THAT(choice.refused,
               refuses("io_uring", "the kernel gives its buffered reads to threads"));
   EXPECT_THAT(choice.refused, refuses("libaio", "its buffered reads wait for each other"));
-  EXPECT_THAT(choice.refused, refuses("pread", "it reads through the page cache"));
+  EXPECT_THAT(choice.refused, refuses("pread", "seccomp"));
   EXPECT_THAT(choice.refused, refuses("direct reads", "no engine for them works here"));
   EXPECT_THAT(choice.reasons, ElementsAre("nothing else is left"));
 }

@@ -17,8 +17,9 @@ namespace wpack::testing {
 
 inline load::Engines test_engines(
     std::uint64_t budget = std::numeric_limits<std::uint64_t>::max()) {
-  return {.make_reader = [](const ReadChoice&) { return make_pread_reader(2); },
-          .memory = std::make_shared<load::MemoryBudget>(make_host_pool(budget), budget)};
+  return {
+      .make_reader = [](const ReadChoice& choice) { return make_pread_reader(2, choice.direct); },
+      .memory = std::make_shared<load::MemoryBudget>(make_host_pool(budget), budget)};
 }
 
 inline Result<Container> open_with(const std::string& path, const OpenOptions& options) {

@@ -59,10 +59,11 @@ class TransferTest : public ::testing::Test {
     };
   }
   [[nodiscard]] MakeReader recording(const ReadLimits& limits) const {
-    return [limits, recorded = recorded_](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
-      WPACK_ASSIGN(auto reader, make_pread_reader(2));
-      return std::make_unique<RecordingReader>(std::move(reader), limits, recorded);
-    };
+    return
+        [limits, recorded = recorded_](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
+          WPACK_ASSIGN(auto reader, make_pread_reader(2));
+          return std::make_unique<RecordingReader>(std::move(reader), limits, recorded);
+        };
   }
 
   [[nodiscard]] const std::vector<std::byte>& expected(const TensorInfo& tensor) const {
