@@ -81,7 +81,7 @@ struct OpenOptions {
   // demand that finds nothing else fails (kLimit), after its deadline if it has one.
   // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
   std::optional<std::uint64_t> memory_budget = std::nullopt;
-  // How far the check of kFull has come; asked to stop, open fails with kCancelled. Not kept.
+  // How far the check of kFull has come; called by open alone, which fails with kCancelled if asked.
   ProgressCallback progress = {};
   // Is told of everything that takes time, while the container lives. Null: nobody is.
   std::shared_ptr<Tracer> tracer = nullptr;

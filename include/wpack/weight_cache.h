@@ -57,7 +57,7 @@ class WPACK_EXPORT WeightCache {
 
   // Closes the container at `path`, if it is open; what it kept in memory goes with the last of its
   // handles. Returns whether it was.
-  bool evict(const std::string& path) const;
+  [[nodiscard]] bool evict(const std::string& path) const;
 
   [[nodiscard]] WeightCacheStats stats() const;
 
