@@ -93,6 +93,8 @@ TEST_F(ShardEnvelopeTest, RejectsShardsThatWereSwappedOrCameFromElsewhere) {
               Fails(ErrorCode::kIntegrity, "belongs to container"));
   EXPECT_THAT(check_shard_envelope(decoded(index_.uuid, 1, 2, 5001), index_, 1, row_),
               Fails(ErrorCode::kIntegrity, "not the one that the index names"));
+  EXPECT_THAT(check_shard_envelope(decoded(index_.uuid, 1, 2, 9000), index_, 1, row_),
+              Fails(ErrorCode::kIntegrity, "not the one that the index names"));
   Envelope index_kind = shard_;
   index_kind.kind = FileKind::kIndex;
   EXPECT_THAT(check_shard_envelope(index_kind, index_, 1, row_),
