@@ -1,15 +1,19 @@
 # How every target of wpack is compiled, and the one function that makes a layer.
 
-add_library(wpack_flags INTERFACE)
-target_compile_features(wpack_flags INTERFACE cxx_std_20)
-target_compile_options(wpack_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow)
+add_library(wpack_warnings INTERFACE)
+target_compile_features(wpack_warnings INTERFACE cxx_std_20)
+target_compile_options(wpack_warnings INTERFACE -Wall -Wextra -Wconversion -Wshadow)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # g++ 12 sees overlapping copies in `"text" + string`, where there are none (GCC bug 105651).
-  target_compile_options(wpack_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+  target_compile_options(wpack_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 if(WPACK_WERROR)
-  target_compile_options(wpack_flags INTERFACE -Werror)
+  target_compile_options(wpack_warnings INTERFACE -Werror)
 endif()
+
+# The flags of all code that is ours: the warnings, and what the build is instrumented with.
+add_library(wpack_flags INTERFACE)
+target_link_libraries(wpack_flags INTERFACE wpack_warnings)
 if(WPACK_SANITIZE)
   target_compile_options(wpack_flags INTERFACE -fsanitize=${WPACK_SANITIZE}
                          -fno-sanitize-recover=all -fno-omit-frame-pointer)

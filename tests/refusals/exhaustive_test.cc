@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 using testing::MemoryFile;
 
 // Of how many cases one goes through the command.
-constexpr std::size_t kSample = testing::kSanitized ? 2000 : 200;
+const std::size_t kSample = testing::kSanitized ? 2000 : 200;
 
 // A checkpoint with every kind of member.
 std::string small_checkpoint() {

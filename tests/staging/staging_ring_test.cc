@@ -17,6 +17,10 @@
 #include "support/sanitizer.h"
 #include "support/simulated_device.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace wpack::testing {
 namespace {
 
@@ -351,13 +355,13 @@ TEST_F(StagingRingTest, PoisonsSlotsThatNobodyOwns) {
     place = slot.bytes().data();
     std::ranges::fill(slot.bytes(), std::byte{1});
   }
-#ifdef WPACK_INTERNAL_ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   EXPECT_TRUE(__asan_address_is_poisoned(place));
   EXPECT_TRUE(__asan_address_is_poisoned(place + kSlot - 1));
 #endif
   ASSERT_OK_AND_ASSIGN(const WritableSlot slot, ring_->acquire({}));
   EXPECT_EQ(slot.bytes().data(), place);
-  if (!staging::kFillsPoison) GTEST_SKIP() << "this build fills no memory";
+  if (!staging::poison_fills()) GTEST_SKIP() << "this build fills no memory";
   EXPECT_TRUE(
       std::ranges::all_of(slot.bytes(), [](std::byte byte) { return byte == staging::kPoison; }));
 }

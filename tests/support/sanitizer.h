@@ -1,18 +1,8 @@
-// Whether a test was built with a sanitizer, whose own memory and time are not wpack's.
+// Whether the library under test was built with a sanitizer, whose own memory and time are not wpack's.
 #pragma once
 
 namespace wpack::testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-#else
-inline constexpr bool kSanitized = false;
-#endif
+extern const bool kSanitized;
 
 }  // namespace wpack::testing

@@ -1,0 +1,7 @@
+#include "support/sanitizer.h"
+
+namespace wpack::testing {
+
+const bool kSanitized = WPACK_SANITIZED;
+
+}  // namespace wpack::testing
