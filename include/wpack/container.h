@@ -46,6 +46,7 @@
 #include "wpack/tensor_source.h"
 #include "wpack/trace.h"
 #include "wpack/types.h"
+#include "wpack/use_order.h"
 
 namespace wpack {
 
@@ -70,6 +71,9 @@ struct OpenOptions {
   AccessMode access = AccessMode::kAuto;
   // While a layer is being acquired, this many following layers are read ahead. 0 turns it off.
   std::uint32_t readahead_layers = 1;
+  // What follows what, if not as in the container: a recorded order (Container::use_order). A layer
+  // that the container does not have, or that is named twice, is refused (kInvalidArgument).
+  UseOrder use_order = {};
   // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097. A tensor takes
   // about 100 bytes and its name.
   std::uint64_t max_index_bytes = std::uint64_t{64} << 20;
@@ -81,7 +85,8 @@ struct OpenOptions {
   // demand that finds nothing else fails (kLimit), after its deadline if it has one.
   // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
   std::optional<std::uint64_t> memory_budget = std::nullopt;
-  // How far the check of kFull has come; called by open alone, which fails with kCancelled if asked.
+  // How far the check of kFull has come; called by open alone, which fails with kCancelled if
+  // asked.
   ProgressCallback progress = {};
   // Is told of everything that takes time, while the container lives. Null: nobody is.
   std::shared_ptr<Tracer> tracer = nullptr;
@@ -334,6 +339,10 @@ class WPACK_EXPORT Container {
   [[nodiscard]] ContainerInfo info() const&;
   [[nodiscard]] ContainerInfo info() const&& = delete;
   [[nodiscard]] AccessStats stats() const;
+  // Returns the layers that were used since it was opened, in the order of their first use: those
+  // that were acquired, or of which a tensor or slice was. Threads that use layers at the same
+  // moment come in either order.
+  [[nodiscard]] UseOrder use_order() const;
   [[nodiscard]] std::vector<ShardInfo> shards() const;
   // Names, sizes and digests of the files that it was packed from.
   [[nodiscard]] std::vector<SourceFile> sources() const;

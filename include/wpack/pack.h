@@ -14,6 +14,7 @@
 #include "wpack/progress.h"
 #include "wpack/tensor_source.h"
 #include "wpack/types.h"
+#include "wpack/use_order.h"
 
 namespace wpack {
 
@@ -32,6 +33,9 @@ struct PackOptions {
   // hold `*` and `?`. "decoder.blocks.N" makes layers decoder.blocks.0, decoder.blocks.1, ...
   // Tensors that match none fall into the layer of their module (the name up to its last dot).
   std::vector<std::string> layer_patterns = {};
+  // Lays these layers out first, in this order (Container::use_order). A layer that the source does
+  // not have, or that is named twice, is refused (kInvalidArgument).
+  UseOrder use_order = {};
   // Replace an existing container (atomically; readers of the old one keep it).
   bool replace = false;
   ProgressCallback progress = {};

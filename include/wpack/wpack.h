@@ -18,5 +18,6 @@
 #include "wpack/transfer.h"
 #include "wpack/types.h"
 #include "wpack/unpack.h"
+#include "wpack/use_order.h"
 #include "wpack/verify.h"
 #include "wpack/version.h"

@@ -56,6 +56,14 @@ ContainerInfo Container::info() const& {
 
 AccessStats Container::stats() const { return state_->stats(); }
 
+UseOrder Container::use_order() const {
+  const format::Index& index = state_->index();
+  UseOrder order;
+  for (const std::uint32_t layer : state_->first_uses().in_order())
+    order.layers.emplace_back(index.name_of(index.layers()[layer]));
+  return order;
+}
+
 std::vector<ShardInfo> Container::shards() const {
   std::vector<ShardInfo> shards;
   const auto& rows = state_->index().shards();

@@ -36,11 +36,13 @@ load::ReadNeeds needs_of(const format::Index& index, const OpenOptions& options)
 }  // namespace
 
 ContainerState::ContainerState(std::string path, load::OpenedIndex index,
-                               const OpenOptions& options, load::Engines engines)
+                               load::ReadaheadOrder order, const OpenOptions& options,
+                               load::Engines engines)
     : path_(std::move(path)),
       index_(std::move(index)),
       options_(options),
       engines_(std::move(engines)),
+      first_uses_(index_.file.index.layers().size()),
       chooser_(engines_, needs_of(index_.file.index, options)),
       shards_(index_, chooser_),
       checker_(index_, counters_),
@@ -51,7 +53,7 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
                     verifies_mapped(options)),
       slice_reader_(index_, shards_, checker_, layer_reader_, counters_, engines_,
                     {.read = verifies_read(options), .mapped = verifies_mapped(options)}),
-      layers_(layer_reader_, *engines_.memory, counters_, index_.file.index.layers().size(),
+      layers_(layer_reader_, *engines_.memory, counters_, std::move(order),
               options.readahead_layers) {
   counters_.tracer = options.tracer;
 }

@@ -11,6 +11,7 @@
 #include "load/block_reader.h"
 #include "load/chunk_checker.h"
 #include "load/engines.h"
+#include "load/first_uses.h"
 #include "load/index_reader.h"
 #include "load/layer_loader.h"
 #include "load/layer_reader.h"
@@ -30,8 +31,8 @@ namespace wpack {
 // Thread safety: all functions, from several threads at once.
 class ContainerState {
  public:
-  ContainerState(std::string path, load::OpenedIndex index, const OpenOptions& options,
-                 load::Engines engines);
+  ContainerState(std::string path, load::OpenedIndex index, load::ReadaheadOrder order,
+                 const OpenOptions& options, load::Engines engines);
   ContainerState(const ContainerState&) = delete;
   ContainerState& operator=(const ContainerState&) = delete;
 
@@ -44,6 +45,7 @@ class ContainerState {
   [[nodiscard]] const format::Index& index() const noexcept { return index_.file.index; }
   [[nodiscard]] const load::OpenedIndex& opened_index() const noexcept { return index_; }
   [[nodiscard]] AccessStats stats() const;
+  [[nodiscard]] load::FirstUses& first_uses() noexcept { return first_uses_; }
   // How each shard is read. Errors: those of wpack::explain.
   [[nodiscard]] Result<Explanation> explain();
   [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
@@ -88,6 +90,7 @@ class ContainerState {
   const OpenOptions options_;
   const load::Engines engines_;
   load::AccessCounters counters_;
+  load::FirstUses first_uses_;
   const load::ReadChooser chooser_;
   load::ShardSet shards_;
   load::ChunkChecker checker_;

@@ -39,7 +39,9 @@ Layer HandleFactory::layer(const std::shared_ptr<ContainerState>& state, std::ui
 
 Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state, std::uint32_t id,
                                      const AcquireOptions& options) {
-  WPACK_ASSIGN(auto found, state->materialise(state->index().tensors()[id], control_of(options)));
+  const format::TensorRow row = state->index().tensors()[id];
+  WPACK_ASSIGN(auto found, state->materialise(row, control_of(options)));
+  state->first_uses().note(row.layer);
   std::shared_ptr<const void> pin = state;
   if (found.block != nullptr)
     pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found.block)});
@@ -50,6 +52,8 @@ Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<Con
                                                        std::span<const SliceRequest> requests) {
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
   WPACK_ASSIGN(std::vector<load::SliceBytes> found, state->slices().read(planned));
+  for (const load::PlannedSlice& slice : planned)
+    state->first_uses().note(state->index().tensors()[slice.tensor].layer);
   std::vector<TensorSlice> slices;
   slices.reserve(planned.size());
   for (std::size_t i = 0; i < planned.size(); ++i) {
@@ -68,6 +72,7 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
   WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id, control_of(options)));
+  state->first_uses().note(layer.id);
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);
   const auto pin = std::make_shared<const LayerPin>(LayerPin{state, std::move(blocks)});

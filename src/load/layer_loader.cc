@@ -51,8 +51,11 @@ Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, const ReadControl&
     WPACK_ASSIGN(blocks, load(lock, layer, control, State::kReady, size));
   }
   // Readahead is a hint: a thread that does not start is reported by prefetch() only.
-  for (std::uint32_t i = 1; i <= readahead_layers_ && i < layer_count_ - layer; ++i)
-    (void)enqueue(layer + i);
+  for (std::uint32_t i = 1; i <= readahead_layers_; ++i) {
+    const auto next = order_.after(layer, i);
+    if (!next) break;
+    (void)enqueue(*next);
+  }
   return blocks;
 }
 

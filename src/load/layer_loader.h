@@ -20,10 +20,12 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "load/access_counters.h"
 #include "load/layer_reader.h"
 #include "load/memory_budget.h"
+#include "load/readahead_order.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
 
@@ -34,11 +36,11 @@ class LayerLoader {
  public:
   // `reader`, `memory` and `counters` outlive the loader.
   LayerLoader(const LayerReader& reader, MemoryBudget& memory, AccessCounters& counters,
-              std::uint32_t layer_count, std::uint32_t readahead_layers)
+              ReadaheadOrder order, std::uint32_t readahead_layers)
       : reader_(reader),
         memory_(memory),
         counters_(counters),
-        layer_count_(layer_count),
+        order_(std::move(order)),
         readahead_layers_(readahead_layers) {}
   LayerLoader(const LayerLoader&) = delete;
   LayerLoader& operator=(const LayerLoader&) = delete;
@@ -87,7 +89,7 @@ class LayerLoader {
   const LayerReader& reader_;
   MemoryBudget& memory_;
   AccessCounters& counters_;
-  const std::uint32_t layer_count_;
+  const ReadaheadOrder order_;
   const std::uint32_t readahead_layers_;
 
   std::mutex mutex_;

@@ -6,6 +6,7 @@
 #include "load/container_state.h"
 #include "load/handle_factory.h"
 #include "load/index_reader.h"
+#include "load/readahead_order.h"
 #include "os/process.h"
 
 namespace wpack::load {
@@ -25,8 +26,11 @@ struct StateDeleter {
 Result<Container> open_container(const std::string& path, const OpenOptions& options,
                                  Engines engines) {
   WPACK_ASSIGN(OpenedIndex index, open_index(path, options.max_index_bytes));
+  auto order = ReadaheadOrder::create(index.file.index, options.use_order);
+  if (!order) return std::move(order).error().in(index.label);
   const std::shared_ptr<ContainerState> state(
-      new ContainerState(path, std::move(index), options, std::move(engines)), StateDeleter());
+      new ContainerState(path, std::move(index), *std::move(order), options, std::move(engines)),
+      StateDeleter());
   WPACK_TRY(state->start(options.progress));
   return HandleFactory::container(state);
 }

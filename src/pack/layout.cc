@@ -175,6 +175,31 @@ void order_by_names(const SourceDescription& source, std::vector<LayerGroup>& gr
   }
 }
 
+// Moves the layers of a recorded order to the front.
+Status apply_use_order(const UseOrder& order, std::vector<LayerGroup>& groups) {
+  if (order.layers.empty()) return {};
+  std::unordered_map<std::string_view, std::size_t> positions;
+  for (const std::string& name : order.layers) {
+    if (!positions.try_emplace(name, positions.size()).second) {
+      return invalid(fmt::format("the use order names the layer '{}' twice", escape_name(name)));
+    }
+  }
+  const auto position = [&](const LayerGroup& group) {
+    const auto found = positions.find(group.name);
+    return found == positions.end() ? positions.size() : found->second;
+  };
+  // Not std::ranges: see write_order().
+  std::stable_sort(groups.begin(), groups.end(), [&](const LayerGroup& a, const LayerGroup& b) {
+    return position(a) < position(b);
+  });
+  for (std::size_t i = 0; i < order.layers.size(); ++i) {
+    if (i < groups.size() && groups[i].name == order.layers[i]) continue;
+    return invalid(fmt::format("the use order names the layer '{}', which the source does not have",
+                               escape_name(order.layers[i])));
+  }
+  return {};
+}
+
 PackPlan plan_of_groups(std::vector<LayerGroup> groups) {
   PackPlan plan;
   for (LayerGroup& group : groups) {
@@ -262,6 +287,7 @@ Result<PackPlan> plan_pack(const SourceDescription& source, const PackOptions& o
                packing::group_layers(source, options, excluded_count));
   if (groups.empty()) return Error(ErrorCode::kBadInput, "there is no tensor to pack");
   if (source.order == SourceOrder::kName) packing::order_by_names(source, groups);
+  WPACK_TRY(packing::apply_use_order(options.use_order, groups));
   PackPlan plan = packing::plan_of_groups(std::move(groups));
   plan.excluded_count = excluded_count;
   if (plan.tensors.size() > format::kMaxTensors || plan.layers.size() > format::kMaxLayers) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "sources.h"
 
 namespace wpack::cli {
@@ -159,8 +161,44 @@ TEST_F(LoadCommandTest, WritesMetricsInPlaceOfThoseBefore) {
   EXPECT_THAT(text, HasSubstr("wpack_read_bytes_total{container=\"" + container_ + "\"} "));
 }
 
+TEST_F(LoadCommandTest, RecordsAnOrderThatLoadAndPackFollow) {
+  const std::string order = directory_.file("order.json");
+  const Json all = run_json({"ls", container_, "--layers", "--json"});
+  std::vector<std::string> names;
+  for (const Json& layer : all["layers"]) names.push_back(layer["name"]);
+  ASSERT_EQ(names.size(), 3U);
+  (void)load({"--layer", names[2], "--layer", names[0], "--record", order});
+  EXPECT_EQ(Json::parse(testing::read_file(order))["layers"], (Json{names[2], names[0]}));
+
+  const std::string again = directory_.file("again.json");
+  EXPECT_EQ(load({"--order", order, "--record", again})["layer_count"], 3);
+  const Json followed = Json::parse(testing::read_file(again))["layers"];
+  EXPECT_EQ(followed, (Json{names[2], names[0], names[1]}));
+
+  const std::string packed = pack_file(directory_, "ordered", small_model(), {"--order", order});
+  const Json laid_out = run_json({"ls", packed, "--layers", "--json"})["layers"];
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(laid_out[i]["name"], followed[i]);
+}
+
+TEST_F(LoadCommandTest, RefusesAnOrderOfAnotherModel) {
+  const std::string order =
+      directory_.write("order.json", R"({"wpack_use_order": 1, "layers": ["nowhere"]})");
+  const Outcome loaded = run({"load", container_, "--order", order});
+  EXPECT_EQ(loaded.status, 2);
+  EXPECT_THAT(loaded.err, HasSubstr("'nowhere', which the container does not have"));
+  const std::string source = directory_.write("again.safetensors", small_model());
+  const std::string target = directory_.file("again.wpack");
+  const Outcome packed = run({"pack", source, "-o", target, "--order", order});
+  EXPECT_EQ(packed.status, 2);
+  EXPECT_THAT(packed.err, HasSubstr("'nowhere', which the source does not have"));
+  EXPECT_FALSE(std::filesystem::exists(target));
+  const Outcome missing = run({"load", container_, "--order", directory_.file("none.json")});
+  EXPECT_EQ(missing.status, 5);
+  EXPECT_THAT(missing.err, HasSubstr("none.json"));
+}
+
 TEST_F(LoadCommandTest, RefusesFilesThatItCannotWrite) {
-  for (const char* option : {"--trace", "--metrics-file"}) {
+  for (const char* option : {"--trace", "--metrics-file", "--record"}) {
     const Outcome outcome = run({"load", container_, option, directory_.file("none/file")});
     EXPECT_EQ(outcome.status, 5);
     EXPECT_THAT(outcome.err, HasSubstr("none/file: creation of a file beside it failed: No such"));

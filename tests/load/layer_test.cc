@@ -47,6 +47,42 @@ TEST_P(LayerTest, PrefetchesSharedExtentsToo) {
   EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == 303'104; }));
 }
 
+TEST_P(LayerTest, RecordsTheOrderInWhichLayersAreFirstUsed) {
+  const Container container = open(1);
+  EXPECT_TRUE(container.use_order().layers.empty());
+  ASSERT_THAT(container.layer("layers.1").value().acquire(), IsOk());
+  ASSERT_THAT(container.slice("layers.0.up", 0, 0, 10), IsOk());
+  ASSERT_THAT(container.tensor("head.weight"), IsOk());
+  ASSERT_THAT(container.layer("layers.1").value().acquire(), IsOk());
+  ASSERT_THAT(container.layer("embed").value().prefetch(), IsOk());  // no use
+  EXPECT_EQ(container.use_order(), (UseOrder{{"layers.1", "layers.0", "head"}}));
+}
+
+TEST_P(LayerTest, ReadsAheadInARecordedOrder) {
+  // The order begins layers.1, embed; layers.0 and head follow as they lie.
+  const OpenOptions options{
+      .access = GetParam(), .readahead_layers = 2, .use_order = {{"layers.1", "embed"}}};
+  ASSERT_OK_AND_ASSIGN(const Container container, open_with(path_, options));
+  ASSERT_THAT(container.layer("layers.1").value().acquire(), IsOk());
+  const Layer embed = container.layer("embed").value();
+  const Layer second = container.layer("layers.0").value();
+  const std::uint64_t size = embed.info().range.size() + second.info().range.size();
+  EXPECT_TRUE(eventually([&] { return container.stats().prefetched_bytes == size; }));
+  ASSERT_THAT(container.layer("head").value().acquire(), IsOk());  // nothing follows the last one
+  EXPECT_EQ(container.stats().prefetched_bytes, size);
+}
+
+TEST_P(LayerTest, RefusesAUseOrderOfAnotherContainer) {
+  const auto with = [&](std::vector<std::string> layers) {
+    return open_with(path_, {.access = GetParam(), .use_order = {std::move(layers)}});
+  };
+  EXPECT_THAT(with({"embed", "layers.7"}),
+              Fails(ErrorCode::kInvalidArgument,
+                    "names the layer 'layers.7', which the container does not have"));
+  EXPECT_THAT(with({"embed", "embed"}),
+              Fails(ErrorCode::kInvalidArgument, "'embed', which it named before"));
+}
+
 TEST_P(LayerTest, ReadsTheFollowingLayersAhead) {
   const Container container = open(2);
   ASSERT_THAT(container.layer(0).acquire(), IsOk());

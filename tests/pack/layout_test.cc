@@ -43,6 +43,27 @@ TEST(LayoutTest, DerivesTheOrderOfUseForSourcesThatSortByName) {
   EXPECT_EQ(source.tensors[plan.tensors[1].source_index].name, "model.layers.2.b");
 }
 
+TEST(LayoutTest, LaysOutARecordedOrderOfUseFirst) {
+  SourceDescription source = model();
+  source.order = SourceOrder::kName;
+  const UseOrder order{{"lm_head", "model.layers.10"}};
+  ASSERT_OK_AND_ASSIGN(const PackPlan plan, plan_pack(source, {.use_order = order}));
+  EXPECT_EQ(layer_names(plan),
+            (std::vector<std::string>{"lm_head", "model.layers.10", "model.embed_tokens",
+                                      "model.layers.2", "model.norm"}));
+}
+
+TEST(LayoutTest, RefusesAUseOrderOfAnotherModel) {
+  EXPECT_THAT(plan_pack(model(), {.use_order = {{"lm_head", "model.layers.3"}}}),
+              Fails(ErrorCode::kInvalidArgument,
+                    "the use order names the layer 'model.layers.3', which the source does not "
+                    "have"));
+  EXPECT_THAT(plan_pack(model(), {.use_order = {{"lm_head", "model.norm", "lm_head"}}}),
+              Fails(ErrorCode::kInvalidArgument, "names the layer 'lm_head' twice"));
+  EXPECT_THAT(plan_pack(model(), {.exclude = {"lm_head.*"}, .use_order = {{"lm_head"}}}),
+              Fails(ErrorCode::kInvalidArgument, "'lm_head', which the source does not have"));
+}
+
 TEST(LayoutTest, ClosesAShardBeforeALayerWouldOverflowIt) {
   MemorySource source;
   for (int i = 0; i < 5; ++i)

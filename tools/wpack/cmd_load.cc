@@ -17,6 +17,7 @@
 #include "wpack/container.h"
 #include "wpack/metrics.h"
 #include "wpack/text.h"
+#include "wpack/use_order.h"
 
 namespace wpack::cli {
 namespace {
@@ -29,6 +30,8 @@ struct LoadOptions {
   OpenOptions open;
   std::string trace;    // file; empty: none
   std::string metrics;  // file; empty: none
+  std::string record;   // file; empty: none
+  std::string order;    // file; empty: none
   RankOptions rank;
   bool json = false;
 };
@@ -49,6 +52,7 @@ struct LoadReport {
   std::optional<double> first_tensor_seconds;
   std::optional<double> first_layer_seconds;
   double total_seconds = 0;
+  UseOrder use_order;
   std::optional<std::uint64_t> word_sum;  // of all tensors, tied ones once; if all bytes were read
 
   [[nodiscard]] double cpu_seconds() const { return after.cpu_seconds() - before.cpu_seconds(); }
@@ -142,10 +146,16 @@ class LayerLoader {
 };
 
 Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
-  std::vector<Layer> layers = options.layers.empty() ? container.layers() : std::vector<Layer>();
-  for (const std::string& name : options.layers) {
+  std::vector<Layer> layers;
+  std::set<std::uint32_t> named;
+  const bool all = options.layers.empty();
+  for (const std::string& name : all ? options.open.use_order.layers : options.layers) {
     WPACK_ASSIGN(Layer layer, container.layer(name));
+    named.insert(layer.info().id);
     layers.push_back(std::move(layer));
+  }
+  for (std::uint32_t id = 0; all && id < container.layer_count(); ++id) {
+    if (!named.contains(id)) layers.push_back(container.layer(id));
   }
   if (!options.first_layer) return layers;
   WPACK_ASSIGN(const Layer first, container.layer(*options.first_layer));
@@ -175,6 +185,7 @@ Result<LoadReport> load(const LoadOptions& options) {
   report.after = process_usage();
   report.stats = container.stats();
   report.info = container.info();
+  report.use_order = container.use_order();
   return report;
 }
 
@@ -297,12 +308,18 @@ Status run_load(const LoadOptions& wanted, Output& out) {
   LoadOptions options = wanted;
   const auto trace = options.trace.empty() ? nullptr : std::make_shared<ChromeTrace>();
   options.open.tracer = trace;
+  if (!options.order.empty()) {
+    WPACK_ASSIGN(options.open.use_order, read_use_order(options.order));
+  }
   const Result<LoadReport> loaded = load(options);
   if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
   if (!loaded) return loaded.error();
   const LoadReport& report = *loaded;
   if (!options.metrics.empty()) {
     WPACK_TRY(replace_text_file(options.metrics, to_prometheus(report.stats, options.container)));
+  }
+  if (!options.record.empty()) {
+    WPACK_TRY(replace_text_file(options.record, to_json(report.use_order)));
   }
   if (options.json) {
     print_report_json(options, report, out);
@@ -331,6 +348,10 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_access(command, options.open.access);
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 1)");
+  add_value(command, "--order", options.order, "FILE",
+            "read layers ahead in the order of use in FILE, and load them in it");
+  add_value(command, "--record", options.record, "FILE",
+            "write the order in which layers were used to FILE, for --order of load and pack");
   add_size(command, "--budget", options.open.memory_budget,
            "the most private memory that tensors may take: layers are read into it one after the "
            "other, and let go");

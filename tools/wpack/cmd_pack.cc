@@ -10,6 +10,7 @@
 #include "signals.h"
 #include "wpack/pack.h"
 #include "wpack/text.h"
+#include "wpack/use_order.h"
 
 namespace wpack::cli {
 namespace {
@@ -65,6 +66,9 @@ Result<PackReport> pack_with_progress(PackCommand& command, TensorSource& source
 
 Status run_pack(PackCommand& command, Output& out) {
   const Stopwatch stopwatch;
+  if (!command.use_order.empty()) {
+    WPACK_ASSIGN(command.options.use_order, read_use_order(command.use_order));
+  }
   WPACK_ASSIGN(const auto source, open_tensor_source(command.source, command.source_options));
   // A run that fails says why, and nothing else: warnings wait until it has not.
   const std::vector<std::string>& warnings = source->description().warnings;
@@ -101,6 +105,8 @@ void add_layout_options(CLI::App& command, PackCommand& options) {
   add_value(command, "--layer-pattern", options.options.layer_patterns, "P",
             "find layers by this pattern instead of the built-in rules; N is a number, ** any "
             "number of dotted segments; may be given several times");
+  add_value(command, "--order", options.use_order, "FILE",
+            "lay the layers out in the order of use that wpack load --record wrote to FILE");
 }
 
 void add_options(CLI::App& command, PackCommand& options) {

@@ -13,6 +13,7 @@ namespace wpack::cli {
 struct PackCommand {
   std::string source;
   std::string target;
+  std::string use_order;  // file; empty: none
   PackOptions options;
   SourceOptions source_options;
   bool dry_run = false;
