@@ -177,6 +177,13 @@ struct PhaseNanoseconds {
   std::uint64_t readahead = 0;  // waiting for a layer that was being read ahead already
 };
 
+// What was to be used, could not be, and was done without.
+struct Fallback {
+  std::string what;         // such as the name of an engine
+  std::string reason;       // may hold names of files: escape it for a terminal
+  std::uint64_t count = 0;  // times
+};
+
 // What a container has done since it was opened.
 struct AccessStats {
   std::uint64_t mapped_bytes = 0;    // of shards that are mapped
@@ -185,6 +192,8 @@ struct AccessStats {
   std::uint64_t prefetched_bytes = 0;
   // What the kernel had against a mapping; empty if it had nothing.
   std::string mapping_refused = {};
+  // Of engines that were chosen because they worked when they were tried, and did not later.
+  std::vector<Fallback> fallbacks = {};
   std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
   std::uint64_t layer_misses = 0;     // acquired layers that had to be read
   std::uint64_t reads_in_flight = 0;  // now
@@ -382,6 +391,8 @@ class WPACK_EXPORT Container {
   // AccessStats::read_bytes where shards are read; where they are mapped, the pages that are
   // brought in, or will be with the first touch. Errors: those of slices() but for payload.
   [[nodiscard]] Result<ReadCost> plan_slices(std::span<const SliceRequest> requests) const;
+  // The same, with the ranges of the shards that make it up. Errors: those of plan_slices().
+  [[nodiscard]] Result<ReadPlan> plan_reads(std::span<const SliceRequest> requests) const;
 
   [[nodiscard]] std::uint32_t layer_count() const noexcept;
   // Returns layer `id` < layer_count() (asserted).

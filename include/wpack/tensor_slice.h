@@ -55,4 +55,17 @@ struct ReadCost {
   friend bool operator==(const ReadCost&, const ReadCost&) = default;
 };
 
+// One range of a shard that is asked for, as one read or as the pages of a mapping.
+struct ShardRead {
+  std::uint32_t shard = 0;
+  ByteRange range;  // in the shard file, aligned, but for its end at the end of the file
+  friend bool operator==(const ShardRead&, const ShardRead&) = default;
+};
+
+// Which ranges of the shards some slices need.
+struct ReadPlan {
+  std::vector<ShardRead> reads = {};  // in file order
+  ReadCost cost = {};
+};
+
 }  // namespace wpack

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "load/fallbacks.h"
 #include "wpack/trace.h"
 
 namespace wpack::load {
@@ -30,6 +31,7 @@ struct AccessCounters {
   std::atomic<std::uint64_t> next_read_id{0};
   PhaseTimes stalls{};      // while a caller waited
   PhaseTimes background{};  // while nobody did
+  Fallbacks fallbacks;
   std::shared_ptr<Tracer> tracer = nullptr;
 };
 

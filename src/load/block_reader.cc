@@ -179,7 +179,7 @@ BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecke
       checker_(checker),
       counters_(counters),
       engines_(engines),
-      leases_(engines),
+      leases_(engines, counters.fallbacks),
       verify_(verify) {}
 
 Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> extents,

@@ -138,8 +138,13 @@ Result<std::vector<TensorSlice>> Container::slices(std::span<const SliceRequest>
 }
 
 Result<ReadCost> Container::plan_slices(std::span<const SliceRequest> requests) const {
+  WPACK_ASSIGN(const ReadPlan plan, plan_reads(requests));
+  return plan.cost;
+}
+
+Result<ReadPlan> Container::plan_reads(std::span<const SliceRequest> requests) const {
   WPACK_ASSIGN(const std::vector<load::PlannedSlice> slices, state_->plan_slices(requests));
-  return state_->slices().cost(slices);
+  return state_->slices().plan_of(slices);
 }
 
 std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }

@@ -93,6 +93,7 @@ AccessStats ContainerState::stats() const {
           .verified_bytes = counters_.verified_bytes,
           .prefetched_bytes = counters_.prefetched_bytes,
           .mapping_refused = shards_.mapping_refused(),
+          .fallbacks = counters_.fallbacks.counted(),
           .layer_hits = counters_.layer_hits,
           .layer_misses = counters_.layer_misses,
           .reads_in_flight = counters_.reads_in_flight,

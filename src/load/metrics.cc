@@ -75,6 +75,12 @@ std::string to_prometheus(const AccessStats& stats, std::string_view container) 
   out.sample(stats.layer_misses, "from=\"storage\"");
   out.metric("wpack_layers_given_up_total", "counter", "Layers that made room for others.",
              stats.layers_given_up);
+  out.family("wpack_fallbacks_total", "counter", "Uses of the next best engine, by reason.");
+  for (const Fallback& fallback : stats.fallbacks) {
+    out.sample(fallback.count,
+               fmt::format("engine=\"{}\",reason=\"{}\"", escape_label(fallback.what),
+                           escape_label(fallback.reason)));
+  }
   out.metric("wpack_reads_in_flight", "gauge", "Reads that have not completed.",
              stats.reads_in_flight);
   out.metric("wpack_memory_bytes", "gauge", "Private memory held.", stats.memory_bytes);

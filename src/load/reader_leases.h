@@ -1,4 +1,8 @@
 // Readers that are kept between loads: each loading thread borrows one of its own.
+//
+// An engine worked when it was tried, and may not any more: other processes take the last of the
+// host's asynchronous requests, or a sandbox closes behind the first start. pread then takes its
+// place, which works wherever files can be read.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +15,7 @@
 #include <vector>
 
 #include "load/engines.h"
+#include "load/fallbacks.h"
 
 namespace wpack::load {
 
@@ -45,11 +50,32 @@ class ReaderLeases {
     std::unique_ptr<AsyncReader> reader_;
   };
 
-  explicit ReaderLeases(const Engines& engines) : engines_(engines) {}
+  // Both outlive the leases.
+  ReaderLeases(const Engines& engines, Fallbacks& fallbacks)
+      : engines_(engines), fallbacks_(fallbacks) {}
 
-  // Returns an idle reader as `choice` has it, or a new one. Whoever holds it polls all that it
-  // submits. Errors: those of Engines::make_reader.
+  // Returns an idle reader as `choice` has it, or a new one; if the host has no such engine, or has
+  // run out of it, one of pread, which is counted. Whoever holds it polls all that it submits.
+  // Errors: those of Engines::make_reader.
   [[nodiscard]] Result<Lease> borrow(const ReadChoice& choice) {
+    auto lease = borrow_as(choice);
+    if (lease || choice.engine == kLastEngine || !is_lack(lease.error().code())) return lease;
+    fallbacks_.count(choice.engine, lease.error().message());
+    ReadChoice last = choice;
+    last.engine = kLastEngine;
+    last.depth = std::min(choice.depth, kLastDepth);
+    return borrow_as(last);
+  }
+
+ private:
+  static constexpr const char* kLastEngine = "pread";
+  static constexpr std::uint32_t kLastDepth = 8;  // threads
+
+  [[nodiscard]] static bool is_lack(ErrorCode code) noexcept {
+    return code == ErrorCode::kUnsupportedHost || code == ErrorCode::kLimit;
+  }
+
+  [[nodiscard]] Result<Lease> borrow_as(const ReadChoice& choice) {
     Kind kind = kind_of(choice);
     {
       const std::lock_guard lock(mutex_);
@@ -64,7 +90,6 @@ class ReaderLeases {
     return Lease(*this, std::move(kind), std::move(reader));
   }
 
- private:
   struct Idle {
     Kind kind;
     std::unique_ptr<AsyncReader> reader;
@@ -76,6 +101,7 @@ class ReaderLeases {
   }
 
   const Engines& engines_;
+  Fallbacks& fallbacks_;
   std::mutex mutex_;
   std::vector<Idle> idle_;
 };

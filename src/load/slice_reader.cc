@@ -50,14 +50,21 @@ Result<SlicePlan> SliceReader::plan(std::span<const PlannedSlice> slices,
   return plan;
 }
 
-Result<ReadCost> SliceReader::cost(std::span<const PlannedSlice> slices) {
+Result<ReadPlan> SliceReader::plan_of(std::span<const PlannedSlice> slices) {
   WPACK_ASSIGN(Ways ways, choose_ways(slices));
   ways.gathered.insert(ways.gathered.end(), ways.viewed.begin(), ways.viewed.end());
   WPACK_ASSIGN(const SlicePlan mapped, plan(slices, ways.gathered, verify_.mapped));
   WPACK_ASSIGN(const SlicePlan read, plan(slices, ways.read, verify_.read));
-  ReadCost cost = mapped.cost;
-  cost += read.cost;
-  return cost;
+  ReadPlan result{.cost = mapped.cost};
+  result.cost += read.cost;
+  for (const SlicePlan* part : {&mapped, &read}) {
+    for (const PlannedRead& planned : part->reads)
+      result.reads.push_back({planned.shard, planned.range});
+  }
+  std::ranges::sort(result.reads, {}, [](const ShardRead& planned) {
+    return std::pair(planned.shard, planned.range.begin);
+  });
+  return result;
 }
 
 Result<SliceBytes> SliceReader::view(const PlannedSlice& slice) {

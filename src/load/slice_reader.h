@@ -44,11 +44,11 @@ class SliceReader {
         layers_(layers),
         counters_(counters),
         engines_(engines),
-        leases_(engines),
+        leases_(engines, counters.fallbacks),
         verify_(verify) {}
 
   // What read() of the same slices asks of the shards. Errors: those of ShardSet::use.
-  [[nodiscard]] Result<ReadCost> cost(std::span<const PlannedSlice> slices);
+  [[nodiscard]] Result<ReadPlan> plan_of(std::span<const PlannedSlice> slices);
 
   // Returns the bytes of `slices` (RAW extents). A slice that is one unbroken run of a mapped shard
   // is a view of it; all others are gathered in private memory. Besides that, up to eight reads of

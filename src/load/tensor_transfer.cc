@@ -56,7 +56,7 @@ TensorTransfer::TensorTransfer(const OpenedIndex& index, ShardSet& shards, Chunk
       checker_(checker),
       counters_(counters),
       engines_(engines),
-      leases_(engines),
+      leases_(engines, counters.fallbacks),
       verify_(verify) {}
 
 Status TensorTransfer::read(std::span<const TransferPiece> pieces, PieceSink& sink,

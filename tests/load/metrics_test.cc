@@ -15,7 +15,10 @@ TEST(MetricsTest, WritesEveryStatisticWithItsTypeAndContainer) {
   stats.read_bytes = 12;
   stats.layer_hits = 3;
   stats.stalls.disk = 1'500'000'000;
+  stats.fallbacks = {{.what = "libaio", .reason = "no \"request\" is left", .count = 2}};
   const std::string text = to_prometheus(stats, "m.wpack");
+  EXPECT_THAT(text, HasSubstr("\nwpack_fallbacks_total{container=\"m.wpack\",engine=\"libaio\","
+                              "reason=\"no \\\"request\\\" is left\"} 2\n"));
   EXPECT_THAT(text, StartsWith("# HELP wpack_mapped_bytes "));
   EXPECT_THAT(text, HasSubstr("# TYPE wpack_read_bytes_total counter\n"
                               "wpack_read_bytes_total{container=\"m.wpack\"} 12\n"));

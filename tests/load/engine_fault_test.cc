@@ -1,0 +1,160 @@
+// The same loads by every engine of this host, with each of their operations failing in turn.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "load/test_container.h"
+#include "support/faulty_reader.h"
+#include "wpack/explain.h"
+
+namespace wpack::testing {
+namespace {
+
+struct EngineCase {
+  const char* name;
+  const char* engine;
+  bool direct;
+};
+struct FaultCase {
+  const char* name;
+  std::optional<std::uint64_t> Faults::*at;
+  std::optional<ErrorCode> code;  // nothing: the load succeeds all the same
+  const char* message = "";
+};
+
+class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, FaultCase>> {
+ protected:
+  EngineFaultTest() {
+    builder_.layer("a").tensor("a.large", pattern_bytes(9 << 20, 1));
+    builder_.tensor("a.small", pattern_bytes(1000, 2));
+    builder_.new_shard().layer("b").tensor("b.large", pattern_bytes((3 << 20) + 17, 3));
+    path_ = builder_.build(directory_.path() / "m.wpack");
+  }
+
+  [[nodiscard]] static Result<std::unique_ptr<AsyncReader>> make_engine(const ReadChoice& choice) {
+    if (choice.engine == "io_uring") return make_io_uring_reader(choice.depth, choice.direct);
+    if (choice.engine == "libaio") return make_libaio_reader(choice.depth, *choice.direct);
+    return make_pread_reader(choice.depth, choice.direct);
+  }
+
+  // What lies in the page cache is read from there: only cold files are read directly.
+  void drop_from_page_cache() const {
+    for (const char* shard : {"/00000.wps", "/00001.wps"}) {
+      const int fd = ::open((path_ + shard).c_str(), O_RDONLY | O_CLOEXEC);
+      ASSERT_GE(fd, 0);
+      EXPECT_EQ(::fsync(fd), 0);
+      EXPECT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+      ::close(fd);
+    }
+  }
+
+  [[nodiscard]] Result<Container> open(const EngineCase& engine, const Faults& faults) const {
+    if (engine.direct) drop_from_page_cache();
+    load::Engines engines = test_engines();
+    engines.probe = [&engine] {
+      std::vector<EngineProbe> probes = probe_engines();
+      std::erase_if(probes, [&](const EngineProbe& probe) { return probe.name != engine.engine; });
+      return probes;
+    };
+    engines.make_reader =
+        [faults](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
+      WPACK_ASSIGN(auto reader, make_engine(choice));
+      return std::unique_ptr<AsyncReader>(
+          std::make_unique<FaultyReader>(std::move(reader), faults));
+    };
+    const OpenOptions options{.access = AccessMode::kRead, .readahead_layers = 0};
+    return load::open_container(path_, options, std::move(engines));
+  }
+
+  // Why this host cannot read the container with the engine; empty if it can.
+  [[nodiscard]] static std::string obstacle(const Container& container, const EngineCase& engine) {
+    const auto explanation = explain(container);
+    if (!explanation) return explanation.error().message();
+    const ReadChoice& choice = explanation->shards.front().choice;
+    if (choice.engine == engine.engine && choice.direct.has_value() == engine.direct) return "";
+    std::string reasons = "chosen instead: " + choice.engine;
+    for (const Refusal& refusal : choice.refused)
+      reasons += "; " + refusal.what + ": " + refusal.reason;
+    return reasons;
+  }
+
+  // Expects the right bytes, or the failure that was provoked and the right bytes the second time.
+  // Returns whether nothing failed.
+  template <typename Load>
+  bool succeeds(const FaultCase& fault, const Load& load) {
+    const Status first = load();
+    if (first) return true;
+    EXPECT_TRUE(fault.code.has_value()) << first.error().message();
+    EXPECT_THAT(first, Fails(fault.code.value_or(ErrorCode::kInternal), fault.message));
+    EXPECT_THAT(load(), IsOk());
+    return false;
+  }
+
+  void expect_bytes(const std::string& name, Bytes bytes, std::size_t begin) const {
+    const std::vector<std::byte>& expected = builder_.oracle().at(name);
+    ASSERT_LE(begin + bytes.size(), expected.size());
+    EXPECT_EQ(std::memcmp(bytes.data(), expected.data() + begin, bytes.size()), 0) << name;
+  }
+
+  [[nodiscard]] Status load_layer(const Container& container, std::uint32_t id) const {
+    const Layer layer = container.layer(id);
+    WPACK_ASSIGN(const LayerView view, layer.acquire());
+    for (const Tensor& tensor : view.tensors())
+      expect_bytes(std::string(tensor.name()), tensor.bytes(), 0);
+    layer.release();
+    return {};
+  }
+  [[nodiscard]] Status load_slice(const Container& container) const {
+    constexpr std::uint64_t kBegin = 1'000'001;
+    WPACK_ASSIGN(const TensorSlice slice, container.slice("a.large", 0, kBegin, 8'000'000));
+    expect_bytes("a.large", slice.bytes(), kBegin);
+    return {};
+  }
+
+  TempDir directory_;
+  ContainerBuilder builder_;
+  std::string path_;
+};
+
+TEST_P(EngineFaultTest, EndsInAnErrorOrTheRightBytesAtEveryOperation) {
+  const auto& [engine, fault] = GetParam();
+  bool clean = false;
+  for (std::uint64_t n = 0; !clean || n < 4; ++n) {
+    ASSERT_LT(n, 100U) << "a pass without a fault comes at last";
+    Faults faults{.hold_back = n % 3, .seed = static_cast<std::uint32_t>(n)};
+    faults.*fault.at = n;
+    ASSERT_OK_AND_ASSIGN(const Container container, open(engine, faults));
+    if (const std::string reason = obstacle(container, engine); !reason.empty())
+      GTEST_SKIP() << reason;
+    clean = true;
+    for (std::uint32_t id = 0; id < container.layer_count(); ++id)
+      clean &= succeeds(fault, [&] { return load_layer(container, id); });
+    clean &= succeeds(fault, [&] { return load_slice(container); });
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Engines, EngineFaultTest,
+    ::testing::Combine(
+        ::testing::Values(EngineCase{"Pread", "pread", false},
+                          EngineCase{"PreadDirect", "pread", true},
+                          EngineCase{"Libaio", "libaio", true},
+                          EngineCase{"IoUring", "io_uring", true}),
+        ::testing::Values(
+            FaultCase{"ReadFails", &Faults::io_error_at, ErrorCode::kIo, ".wps: read of"},
+            FaultCase{"ReadIsShort", &Faults::short_read_at, ErrorCode::kIo, ".wps: file ends at"},
+            FaultCase{"BitIsWrong", &Faults::wrong_byte_at, ErrorCode::kIntegrity, ".wps: "},
+            FaultCase{"SubmissionFails", &Faults::failed_submit_at, ErrorCode::kLimit,
+                      "submission of reads failed"},
+            FaultCase{"SubmissionStopsHalfWay", &Faults::half_submit_at, std::nullopt})),
+    [](const auto& test) {
+      return std::string(std::get<0>(test.param).name) + std::get<1>(test.param).name;
+    });
+
+}  // namespace
+}  // namespace wpack::testing
