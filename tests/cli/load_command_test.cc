@@ -197,6 +197,34 @@ TEST_F(LoadCommandTest, RefusesAnOrderOfAnotherModel) {
   EXPECT_THAT(missing.err, HasSubstr("none.json"));
 }
 
+// Rows that fit into a slice, and rows that do not.
+TEST_F(LoadCommandTest, LoadsTensorsThatAreLargerThanTheBudgetSliceBySlice) {
+  const std::string bytes = noise(16 << 20, 7);
+  for (const std::vector<std::uint64_t>& shape :
+       {std::vector<std::uint64_t>{256, 65536}, std::vector<std::uint64_t>{2, 8 << 20}}) {
+    const std::string name = "rows" + std::to_string(shape[0]);
+    const std::string container =
+        pack_file(directory_, name, safetensors_file({{"layers.0.w", "U8", shape, bytes}}));
+    const Json whole = run_json({"load", container, "--touch", "bytes", "--json"});
+    const Json sliced =
+        run_json({"load", container, "--touch", "bytes", "--budget", "6MiB", "--json"});
+    EXPECT_EQ(sliced["word_sum"], whole["word_sum"]);
+    EXPECT_EQ(sliced["bytes"], 16 << 20);
+    EXPECT_EQ(sliced["tensor_count"], 1);
+    EXPECT_LE(sliced["peak_memory_bytes"], 6 << 20);
+  }
+}
+
+TEST_F(LoadCommandTest, RefusesABudgetThatHoldsNoSlice) {
+  const std::string container =
+      pack_file(directory_, "large",
+                safetensors_file({{"layers.0.w", "U8", {16 << 20}, noise(16 << 20, 7)}}));
+  const Outcome outcome = run({"load", container, "--budget", "64KiB"});
+  EXPECT_EQ(outcome.status, 6);
+  EXPECT_THAT(outcome.err, HasSubstr("65536 bytes"));
+  EXPECT_EQ(outcome.out, "");
+}
+
 TEST_F(LoadCommandTest, RefusesFilesThatItCannotWrite) {
   for (const char* option : {"--trace", "--metrics-file", "--record"}) {
     const Outcome outcome = run({"load", container_, option, directory_.file("none/file")});

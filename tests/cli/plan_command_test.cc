@@ -83,7 +83,8 @@ TEST_F(PlanCommandTest, MapsWhatWasJustPacked) {
 
 TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
   const Json json = run_json({"plan", container_, "--json"});
-  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "shards"));
+  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "request", "shards"));
+  EXPECT_TRUE(json["request"].is_null());
   EXPECT_EQ(json["uuid"], run_json({"inspect", container_, "--json"})["uuid"]);
   expect_host(json["host"]);
   ASSERT_EQ(json["shards"].size(), 1U);
@@ -92,6 +93,35 @@ TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
   EXPECT_EQ(shard["name"], "00000.wps");
   expect_file(shard["file"]);
   expect_choice(shard["choice"]);
+}
+
+TEST_F(PlanCommandTest, SaysWhichBytesARequestTakes) {
+  const Json whole = run_json({"plan", container_, "--layer", "model.layers.0", "--json"});
+  const Json& request = whole["request"];
+  EXPECT_THAT(keys_of(request),
+              ElementsAre("tensor_count", "needed_bytes", "read_bytes", "over_read", "reads"));
+  EXPECT_EQ(request["tensor_count"], 2);
+  EXPECT_EQ(request["needed_bytes"], 136);
+  ASSERT_EQ(request["reads"].size(), 1U);
+  const Json& read = request["reads"][0];
+  EXPECT_EQ(read["shard"], 0);
+  EXPECT_EQ(request["read_bytes"], read["end"].get<int>() - read["begin"].get<int>());
+  const Json tensor = run_json({"plan", container_, "--tensor", "model.layers.0.mlp.up_proj.weight",
+                                "--tensor", "model.layers.1.mlp.up_proj.weight", "--json"});
+  EXPECT_EQ(tensor["request"]["tensor_count"], 2);
+  EXPECT_EQ(tensor["request"]["needed_bytes"], 256);
+  const Outcome text = run({"plan", container_, "--layer", "model.layers.0"});
+  EXPECT_THAT(text.out, HasSubstr("\nSHARD    FROM"));
+  EXPECT_THAT(text.out, HasSubstr("2 tensors: 136 B needed, "));
+}
+
+TEST_F(PlanCommandTest, RefusesRequestsForWhatIsNotThere) {
+  for (const char* option : {"--layer", "--tensor"}) {
+    const Outcome outcome = run({"plan", container_, option, "nowhere", "--json"});
+    EXPECT_NE(outcome.status, 0);
+    EXPECT_THAT(outcome.err, HasSubstr("'nowhere'"));
+  }
+  EXPECT_EQ(run({"plan", container_, "--tp-rank", "0"}).status, 2);
 }
 
 TEST_F(PlanCommandTest, FailsLikeOpeningDoes) {

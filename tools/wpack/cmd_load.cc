@@ -4,16 +4,13 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
-#include <set>
-#include <utility>
 
 #include "chrome_trace.h"
 #include "command.h"
 #include "human.h"
-#include "process_usage.h"
+#include "load_run.h"
 #include "rank_slices.h"
 #include "text_file.h"
-#include "touch.h"
 #include "wpack/container.h"
 #include "wpack/metrics.h"
 #include "wpack/text.h"
@@ -21,173 +18,6 @@
 
 namespace wpack::cli {
 namespace {
-
-struct LoadOptions {
-  std::string container;
-  std::vector<std::string> layers;
-  std::optional<std::string> first_layer;
-  Touch touch = Touch::kPages;
-  OpenOptions open;
-  std::string trace;    // file; empty: none
-  std::string metrics;  // file; empty: none
-  std::string record;   // file; empty: none
-  std::string order;    // file; empty: none
-  RankOptions rank;
-  bool json = false;
-};
-
-// What a load did, and how long each step took from the start of opening.
-struct LoadReport {
-  ContainerInfo info;
-  AccessStats stats;
-  ProcessUsage before;
-  ProcessUsage after;
-  std::uint64_t layer_count = 0;
-  std::uint64_t tensor_count = 0;
-  std::uint64_t bytes = 0;                // bytes that several tensors share counted once
-  std::uint64_t mapped_tensor_count = 0;  // of those that have bytes
-  std::uint64_t read_tensor_count = 0;    // of those that have bytes
-  ReadCost slices;                        // of a rank
-  double open_seconds = 0;
-  std::optional<double> first_tensor_seconds;
-  std::optional<double> first_layer_seconds;
-  double total_seconds = 0;
-  UseOrder use_order;
-  std::optional<std::uint64_t> word_sum;  // of all tensors, tied ones once; if all bytes were read
-
-  [[nodiscard]] double cpu_seconds() const { return after.cpu_seconds() - before.cpu_seconds(); }
-};
-
-// Loads layers one after the other. Without a memory budget it keeps them, as a serving process
-// does; with one it lets each go before the next, and takes the tensors of a layer that is too
-// large for the budget one at a time.
-class LayerLoader {
- public:
-  LayerLoader(const Container& container, const LoadOptions& options, const Stopwatch& stopwatch,
-              LoadReport& report)
-      : container_(container),
-        keeps_(!options.open.memory_budget),
-        touch_(options.touch),
-        stopwatch_(stopwatch),
-        report_(report) {}
-
-  [[nodiscard]] Status load(const Layer& layer) {
-    auto view = layer.acquire();
-    if (view) {
-      for (const Tensor& tensor : view->tensors()) touch(tensor);
-    } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
-      WPACK_TRY(load_tensors(layer.info()));
-    } else {
-      return std::move(view).error();
-    }
-    end_layer();
-    if (keeps_) views_.push_back(*std::move(view));
-    if (!keeps_) layer.release();
-    return {};
-  }
-
-  // The same for what a rank holds of the layer.
-  [[nodiscard]] Status load(const std::vector<SliceRequest>& requests) {
-    WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
-    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests));
-    for (const TensorSlice& slice : slices) {
-      touch(slice.bytes(), slice.mapped());
-      report_.bytes += slice.bytes().size();
-    }
-    end_layer();
-    report_.slices += cost;
-    if (keeps_) slices_.push_back(std::move(slices));
-    return {};
-  }
-
- private:
-  [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
-    for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
-      WPACK_ASSIGN(const Tensor tensor, container_.tensor(id));
-      touch(tensor);
-    }
-    return {};
-  }
-
-  void touch(const Tensor& tensor) {
-    touch(tensor.bytes(), tensor.mapped());
-    if (touch_ == Touch::kBytes) add_up(tensor);
-    const TensorInfo& info = tensor.info();
-    if (info.nbytes > 0 && seen_.emplace(info.shard, info.offset).second)
-      report_.bytes += info.nbytes;
-  }
-  void touch(Bytes bytes, bool mapped) {
-    if (touch_ == Touch::kPages) touch_pages(bytes);
-    if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
-    ++report_.tensor_count;
-    if (!bytes.empty()) ++(mapped ? report_.mapped_tensor_count : report_.read_tensor_count);
-  }
-  void end_layer() {
-    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
-    ++report_.layer_count;
-  }
-
-  void add_up(const Tensor& tensor) {
-    const TensorInfo& info = tensor.info();
-    const std::uint32_t owner = info.alias_of == TensorInfo::kNone ? info.id : info.alias_of;
-    if (!added_.insert(owner).second) return;
-    report_.word_sum = report_.word_sum.value_or(0) + sum_words(tensor.bytes());
-  }
-
-  const Container& container_;
-  const bool keeps_;
-  const Touch touch_;
-  const Stopwatch& stopwatch_;
-  LoadReport& report_;
-  std::vector<LayerView> views_;
-  std::vector<std::vector<TensorSlice>> slices_;
-  std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
-  std::set<std::uint32_t> added_;  // tensors that are in the sum, of tied ones the first
-};
-
-Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
-  std::vector<Layer> layers;
-  std::set<std::uint32_t> named;
-  const bool all = options.layers.empty();
-  for (const std::string& name : all ? options.open.use_order.layers : options.layers) {
-    WPACK_ASSIGN(Layer layer, container.layer(name));
-    named.insert(layer.info().id);
-    layers.push_back(std::move(layer));
-  }
-  for (std::uint32_t id = 0; all && id < container.layer_count(); ++id) {
-    if (!named.contains(id)) layers.push_back(container.layer(id));
-  }
-  if (!options.first_layer) return layers;
-  WPACK_ASSIGN(const Layer first, container.layer(*options.first_layer));
-  std::erase_if(layers, [&](const Layer& layer) { return layer.info().id == first.info().id; });
-  layers.insert(layers.begin(), first);
-  return layers;
-}
-
-Result<LoadReport> load(const LoadOptions& options) {
-  LoadReport report;
-  report.before = process_usage();
-  const Stopwatch stopwatch;
-  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
-  report.open_seconds = stopwatch.seconds();
-  WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
-  LayerLoader loader(container, options, stopwatch, report);
-  if (options.rank.given()) {
-    WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
-    for (const Layer& layer : layers) {
-      WPACK_ASSIGN(const std::vector<SliceRequest> requests, rank.of_layer(layer));
-      WPACK_TRY(loader.load(requests));
-    }
-  } else {
-    for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
-  }
-  report.total_seconds = stopwatch.seconds();
-  report.after = process_usage();
-  report.stats = container.stats();
-  report.info = container.info();
-  report.use_order = container.use_order();
-  return report;
-}
 
 // "mapped", "read", or "mixed": how the tensors reached memory.
 std::string_view access_text(const LoadReport& report) {
@@ -245,6 +75,11 @@ void print_report_json(const LoadOptions& options, const LoadReport& report, Out
   json["background_seconds"] = phases_json(report.stats.background);
   json["layer_hits"] = report.stats.layer_hits;
   json["layer_misses"] = report.stats.layer_misses;
+  json["fallbacks"] = Json::array();
+  for (const Fallback& fallback : report.stats.fallbacks) {
+    json["fallbacks"].push_back(
+        {{"what", fallback.what}, {"reason", fallback.reason}, {"count", fallback.count}});
+  }
   json["layers_given_up"] = report.stats.layers_given_up;
   if (options.rank.given()) {
     json["tensor_parallel"] = {
@@ -289,6 +124,11 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
   table.add_row({"access", reason.empty() ? std::string(access_text(report))
                                           : fmt::format("{} ({})", access_text(report),
                                                         one_line(reason, 1024))});
+  for (const Fallback& fallback : report.stats.fallbacks) {
+    table.add_row({"done without",
+                   fmt::format("{}, {}: {}", fallback.what, human_count(fallback.count, "time"),
+                               one_line(fallback.reason, 1024))});
+  }
   table.add_row({"verified", human_size(report.stats.verified_bytes)});
   if (options.open.memory_budget) {
     table.add_row(
@@ -304,14 +144,14 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
 }
 
 // A load that failed leaves its trace too: there it is of most use.
-Status run_load(const LoadOptions& wanted, Output& out) {
+Status load_and_report(const LoadOptions& wanted, Output& out) {
   LoadOptions options = wanted;
   const auto trace = options.trace.empty() ? nullptr : std::make_shared<ChromeTrace>();
   options.open.tracer = trace;
   if (!options.order.empty()) {
     WPACK_ASSIGN(options.open.use_order, read_use_order(options.order));
   }
-  const Result<LoadReport> loaded = load(options);
+  const Result<LoadReport> loaded = run_load(options);
   if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
   if (!loaded) return loaded.error();
   const LoadReport& report = *loaded;
@@ -385,7 +225,7 @@ void add_load_command(CLI::App& app, Action& action) {
   add_options(command, *options);
   command.callback([options, &action] {
     check_rank_options(options->rank);
-    action = [options](Output& out) { return run_load(*options, out); };
+    action = [options](Output& out) { return load_and_report(*options, out); };
   });
 }
 

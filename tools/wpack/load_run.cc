@@ -1,0 +1,195 @@
+#include "load_run.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "output.h"
+
+namespace wpack::cli {
+namespace {
+
+// How to cut a tensor: along `dim`, `step` elements at a time.
+struct Cut {
+  std::uint32_t dim = 0;
+  std::uint64_t step = 0;
+};
+
+// Cuts a tensor into slices of at most a quarter of the budget: what reads them takes memory too.
+// Slices are whole multiples of eight elements, so that they are whole bytes, and whole words where
+// words are added up. Empty if there is no such cut.
+std::optional<Cut> cut_for_budget(const TensorInfo& info, std::uint64_t budget) {
+  constexpr std::uint64_t kMultiple = 8;
+  for (std::uint32_t dim = 0; dim < info.shape.size(); ++dim) {
+    const std::uint64_t length = info.shape[dim];
+    if (length <= 1) continue;
+    const std::uint64_t one = std::max<std::uint64_t>(info.nbytes / length, 1);
+    const std::uint64_t step = budget / 4 / one / kMultiple * kMultiple;
+    if (step == 0) continue;
+    return Cut{dim, std::min(step, length)};
+  }
+  return std::nullopt;
+}
+
+// Loads layers one after the other. Without a memory budget it keeps them, as a serving process
+// does; with one it lets each go before the next, takes the tensors of a layer that is too large
+// for the budget one at a time, and those that are too large themselves slice by slice.
+class LayerLoader {
+ public:
+  LayerLoader(const Container& container, const LoadOptions& options, const Stopwatch& stopwatch,
+              LoadReport& report)
+      : container_(container),
+        keeps_(!options.open.memory_budget),
+        budget_(options.open.memory_budget.value_or(0)),
+        touch_(options.touch),
+        stopwatch_(stopwatch),
+        report_(report) {}
+
+  [[nodiscard]] Status load(const Layer& layer) {
+    auto view = layer.acquire();
+    if (view) {
+      for (const Tensor& tensor : view->tensors()) touch(tensor);
+    } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
+      WPACK_TRY(load_tensors(layer.info()));
+    } else {
+      return std::move(view).error();
+    }
+    end_layer();
+    if (keeps_) views_.push_back(*std::move(view));
+    if (!keeps_) layer.release();
+    return {};
+  }
+
+  // The same for what a rank holds of the layer.
+  [[nodiscard]] Status load(const std::vector<SliceRequest>& requests) {
+    WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
+    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests));
+    for (const TensorSlice& slice : slices) {
+      touch(slice.bytes(), slice.mapped());
+      report_.bytes += slice.bytes().size();
+    }
+    end_layer();
+    report_.slices += cost;
+    if (keeps_) slices_.push_back(std::move(slices));
+    return {};
+  }
+
+ private:
+  [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
+    for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
+      auto tensor = container_.tensor(id);
+      if (tensor) {
+        touch(*tensor);
+      } else if (tensor.error().code() == ErrorCode::kLimit) {
+        WPACK_TRY(load_slices(container_.tensor_info(id), tensor.error()));
+      } else {
+        return std::move(tensor).error();
+      }
+    }
+    return {};
+  }
+
+  // `too_large`: why the whole tensor cannot be had, which is the error if it cannot be cut either.
+  [[nodiscard]] Status load_slices(const TensorInfo& info, const Error& too_large) {
+    const auto cut = cut_for_budget(info, budget_);
+    if (!cut) return too_large;
+    const std::uint64_t length = info.shape[cut->dim];
+    const bool adds = touch_ == Touch::kBytes && is_first_of_tied(info);
+    for (std::uint64_t begin = 0; begin < length; begin += cut->step) {
+      WPACK_ASSIGN(const TensorSlice slice,
+                   container_.slice(info.id, cut->dim, begin, std::min(begin + cut->step, length)));
+      if (touch_ == Touch::kPages) touch_pages(slice.bytes());
+      if (adds) report_.word_sum = report_.word_sum.value_or(0) + sum_words(slice.bytes());
+    }
+    count(info.nbytes > 0, false);
+    count_bytes(info);
+    return {};
+  }
+
+  void touch(const Tensor& tensor) {
+    touch(tensor.bytes(), tensor.mapped());
+    if (touch_ == Touch::kBytes && is_first_of_tied(tensor.info()))
+      report_.word_sum = report_.word_sum.value_or(0) + sum_words(tensor.bytes());
+    count_bytes(tensor.info());
+  }
+  void touch(Bytes bytes, bool mapped) {
+    if (touch_ == Touch::kPages) touch_pages(bytes);
+    count(!bytes.empty(), mapped);
+  }
+  void count(bool has_bytes, bool mapped) {
+    if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
+    ++report_.tensor_count;
+    if (has_bytes) ++(mapped ? report_.mapped_tensor_count : report_.read_tensor_count);
+  }
+  void count_bytes(const TensorInfo& info) {
+    if (info.nbytes > 0 && seen_.emplace(info.shard, info.offset).second)
+      report_.bytes += info.nbytes;
+  }
+  void end_layer() {
+    if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
+    ++report_.layer_count;
+  }
+
+  [[nodiscard]] bool is_first_of_tied(const TensorInfo& info) {
+    return added_.insert(info.alias_of == TensorInfo::kNone ? info.id : info.alias_of).second;
+  }
+
+  const Container& container_;
+  const bool keeps_;
+  const std::uint64_t budget_;
+  const Touch touch_;
+  const Stopwatch& stopwatch_;
+  LoadReport& report_;
+  std::vector<LayerView> views_;
+  std::vector<std::vector<TensorSlice>> slices_;
+  std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
+  std::set<std::uint32_t> added_;  // tensors that are in the sum, of tied ones the first
+};
+
+Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
+  std::vector<Layer> layers;
+  std::set<std::uint32_t> named;
+  const bool all = options.layers.empty();
+  for (const std::string& name : all ? options.open.use_order.layers : options.layers) {
+    WPACK_ASSIGN(Layer layer, container.layer(name));
+    named.insert(layer.info().id);
+    layers.push_back(std::move(layer));
+  }
+  for (std::uint32_t id = 0; all && id < container.layer_count(); ++id) {
+    if (!named.contains(id)) layers.push_back(container.layer(id));
+  }
+  if (!options.first_layer) return layers;
+  WPACK_ASSIGN(const Layer first, container.layer(*options.first_layer));
+  std::erase_if(layers, [&](const Layer& layer) { return layer.info().id == first.info().id; });
+  layers.insert(layers.begin(), first);
+  return layers;
+}
+
+}  // namespace
+
+Result<LoadReport> run_load(const LoadOptions& options) {
+  LoadReport report;
+  report.before = process_usage();
+  const Stopwatch stopwatch;
+  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
+  report.open_seconds = stopwatch.seconds();
+  WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
+  LayerLoader loader(container, options, stopwatch, report);
+  if (options.rank.given()) {
+    WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
+    for (const Layer& layer : layers) {
+      WPACK_ASSIGN(const std::vector<SliceRequest> requests, rank.of_layer(layer));
+      WPACK_TRY(loader.load(requests));
+    }
+  } else {
+    for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
+  }
+  report.total_seconds = stopwatch.seconds();
+  report.after = process_usage();
+  report.stats = container.stats();
+  report.info = container.info();
+  report.use_order = container.use_order();
+  return report;
+}
+
+}  // namespace wpack::cli
