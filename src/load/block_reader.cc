@@ -71,7 +71,7 @@ class BlockReader::Batch {
         const Piece& piece = pieces_[submitted_ + i];
         batch[i] = {piece.file.fd(), piece.range.begin, piece.out, submitted_ + i};
       }
-      WPACK_ASSIGN(const std::size_t accepted, reader_.submit(std::span(batch).first(count)));
+      WPACK_ASSIGN(const std::size_t accepted, submit_to_reader(std::span(batch).first(count)));
       for (std::size_t i = 0; i < accepted; ++i)
         trace(TraceEvent::Kind::kReadBegin, submitted_ + i);
       submitted_ += accepted;
@@ -80,6 +80,13 @@ class BlockReader::Batch {
       if (accepted < count) break;
     }
     return {};
+  }
+
+  // Also where the kernel finds room for bytes that it reads directly, in memory that nobody has
+  // touched.
+  [[nodiscard]] Result<std::size_t> submit_to_reader(std::span<const ReadRequest> requests) {
+    const PhaseTimer timer(owner_.counters_, Phase::kDisk, control_.caller_waits(), "submit reads");
+    return reader_.submit(requests);
   }
 
   [[nodiscard]] std::size_t wait_for(std::span<ReadCompletion> completions) {

@@ -17,21 +17,12 @@
 namespace wpack::load {
 namespace {
 
-constexpr std::uint64_t kMaxBufferSize = std::uint64_t{256} << 10;
 constexpr std::uint64_t kProgressStep = std::uint64_t{4} << 20;
 
 std::uint64_t total_size(const format::Index& index) {
   std::uint64_t size = 0;
   for (std::uint32_t i = 0; i < index.shards().size(); ++i) size += index.shards()[i].file_size;
   return size;
-}
-
-// Enough for the largest shard, so that a small container costs little.
-std::uint64_t buffer_size(const format::Index& index) {
-  std::uint64_t largest = 0;
-  for (std::uint32_t i = 0; i < index.shards().size(); ++i)
-    largest = std::max(largest, index.shards()[i].file_size);
-  return std::min(largest, kMaxBufferSize);
 }
 
 bool decodes(const format::ExtentRow& extent) {
@@ -63,13 +54,13 @@ bool is_shard_name(std::string_view name) {
 }  // namespace
 
 ContainerScan::ContainerScan(const OpenedIndex& index, const ProgressCallback& progress,
-                             std::uint64_t max_faults)
+                             std::uint64_t max_faults, ScanReading reading)
     : index_(index),
       rows_(index.file.index),
       progress_(progress),
       max_faults_(std::max<std::uint64_t>(max_faults, 1)),
       tensors_(tensors_by_place(rows_)),
-      buffer_(buffer_size(rows_)) {
+      bytes_(index, reading) {
   done_.total_bytes = total_size(rows_);
   report_.tensor_count = rows_.tensors().size();
 }
@@ -156,7 +147,6 @@ Status ContainerScan::scan_shard(std::uint32_t shard) {
 }
 
 bool ContainerScan::open_shard(std::uint32_t shard) {
-  window_ = {};
   const format::ShardRow row = rows_.shards()[shard];
   auto file = os::File::open_read_at(index_.directory, format::shard_file_name(shard),
                                      index_.shard_label(shard));
@@ -164,19 +154,21 @@ bool ContainerScan::open_shard(std::uint32_t shard) {
     add_fault(std::move(file).error());
     return false;
   }
-  file_ = *std::move(file);
-  file_size_ = row.file_size;
-  file_.advise_sequential();
-  auto envelope = read_shard_envelope(file_, row);
+  file->advise_sequential();
+  const auto envelope = read_shard_envelope(*file, row);
   if (!envelope) {
-    add_fault(std::move(envelope).error());
+    add_fault(envelope.error());
     // A damaged envelope says nothing about the payload; a wrong size says that it is not there.
-    return file_.size().value_or(std::uint64_t{0}) == row.file_size;
+    if (file->size().value_or(std::uint64_t{0}) != row.file_size) return false;
+  } else {
+    Status same = format::check_shard_envelope(*envelope, index_.file.envelope, shard, row);
+    if (!same) {
+      add_fault(std::move(same).error().in(file->label()));
+      return false;
+    }
   }
-  Status same = format::check_shard_envelope(*envelope, index_.file.envelope, shard, row);
-  if (same) return true;
-  add_fault(std::move(same).error().in(file_.label()));
-  return false;
+  bytes_.open(*std::move(file), shard, row.file_size);
+  return true;
 }
 
 Status ContainerScan::scan_extent(std::uint32_t extent) {
@@ -197,7 +189,7 @@ Status ContainerScan::scan_extent(std::uint32_t extent) {
     add_fault({ErrorCode::kBadInput,
                fmt::format("{}: {} has codec {}, which this version does not know: its logical "
                            "bytes are not checked",
-                           file_.label(), describe(extent), row.codec)});
+                           bytes_.file().label(), describe(extent), row.codec)});
     return {};
   }
   const std::vector<TensorRange> ranges = group_by_range(rows_, placed_);
@@ -227,7 +219,7 @@ Status ContainerScan::scan_chunks(std::uint32_t extent, std::span<const TensorRa
       add_fault({ErrorCode::kIntegrity,
                  fmt::format("{}: {} is damaged: the checksum of the {} bytes at offset {} does "
                              "not match",
-                             file_.label(), describe(extent), range.size(), range.begin)});
+                             bytes_.file().label(), describe(extent), range.size(), range.begin)});
     }
     damaged_[i] = damaged;
     compare(hasher_.end_chunk(hash, damaged));
@@ -242,7 +234,7 @@ Status ContainerScan::scan_range(const format::ExtentRow& extent, const TensorRa
   }
   format::StreamHash stream(format::StreamHash::Width::k64);
   for (std::uint64_t at = range.raw.begin; at < range.raw.end;) {
-    auto bytes = next_bytes(extent.offset + at, range.raw.end - at);
+    auto bytes = bytes_.next(extent.offset + at, range.raw.end - at);
     if (!bytes) {
       add_fault(std::move(bytes).error());
       return {};
@@ -276,8 +268,8 @@ Result<std::uint64_t> ContainerScan::hash_chunk(ByteRange range, bool& damaged) 
   std::uint64_t at = range.begin;
   while (at < range.end) {
     // What cannot be read counts as bytes of no meaning, so that the scan keeps its place.
-    Bytes bytes = Bytes(buffer_).first(std::min<std::uint64_t>(buffer_.size(), range.end - at));
-    if (auto next = next_bytes(at, range.end - at)) {
+    Bytes bytes = bytes_.filler(range.end - at);
+    if (auto next = bytes_.next(at, range.end - at)) {
       bytes = *next;
     } else {
       add_fault(std::move(next).error());
@@ -297,7 +289,7 @@ Result<std::uint64_t> ContainerScan::hash_chunk(ByteRange range, bool& damaged) 
 Status ContainerScan::scan_padding(ByteRange range) {
   bool found = false;
   while (range.begin < range.end && !full()) {
-    auto bytes = next_bytes(range.begin, range.size());
+    auto bytes = bytes_.next(range.begin, range.size());
     if (!bytes) {
       add_fault(std::move(bytes).error());
       return advance(range.size());
@@ -305,7 +297,7 @@ Status ContainerScan::scan_padding(ByteRange range) {
     const std::size_t nonzero = find_nonzero(*bytes);
     if (nonzero < bytes->size() && !std::exchange(found, true)) {
       add_fault({ErrorCode::kIntegrity, fmt::format("{}: padding at offset {} is not zero",
-                                                    file_.label(), range.begin + nonzero)});
+                                                    bytes_.file().label(), range.begin + nonzero)});
     }
     range.begin += bytes->size();
     WPACK_TRY(advance(bytes->size()));
@@ -320,21 +312,9 @@ void ContainerScan::compare(std::span<const TensorHasher::Result> results) {
       if (tensor.hash == result.hash) continue;
       add_fault({ErrorCode::kIntegrity,
                  fmt::format("{}: tensor '{}' does not match its checksum, though its chunks do",
-                             file_.label(), escape_name(rows_.name_of(tensor)))});
+                             bytes_.file().label(), escape_name(rows_.name_of(tensor)))});
     }
   }
-}
-
-Result<Bytes> ContainerScan::next_bytes(std::uint64_t offset, std::uint64_t max_size) {
-  if (offset < window_.begin || offset >= window_.end) {
-    const std::uint64_t rest = file_size_ > offset ? file_size_ - offset : 1;
-    const std::uint64_t size = std::min<std::uint64_t>(buffer_.size(), rest);
-    window_ = {};
-    WPACK_TRY(file_.read_exact(offset, MutableBytes(buffer_).first(size)));
-    window_ = {offset, offset + size};
-  }
-  const std::uint64_t size = std::min(max_size, window_.end - offset);
-  return Bytes(buffer_).subspan(offset - window_.begin, size);
 }
 
 Status ContainerScan::advance(std::uint64_t size) {

@@ -7,23 +7,22 @@
 #include <vector>
 
 #include "load/index_reader.h"
+#include "load/scan_bytes.h"
 #include "load/tensor_hasher.h"
-#include "os/file.h"
 #include "wpack/error.h"
 #include "wpack/progress.h"
 #include "wpack/verify.h"
 
 namespace wpack::load {
 
-// Memory: a buffer of at most 256 KiB, which stays in the processor's cache between copying and
-// hashing, and four bytes a tensor.
+// Memory: a buffer of at most 256 KiB, and four bytes a tensor.
 //
 // Thread safety: one thread at a time.
 class ContainerScan {
  public:
   // `index` and `progress` outlive the scan, which stops after `max_faults`.
   ContainerScan(const OpenedIndex& index, const ProgressCallback& progress,
-                std::uint64_t max_faults);
+                std::uint64_t max_faults, ScanReading reading = {});
 
   // Errors: kCancelled. Everything else becomes a fault of the report.
   [[nodiscard]] Status run();
@@ -48,8 +47,6 @@ class ContainerScan {
   [[nodiscard]] Status scan_padding(ByteRange range);
   void compare(std::span<const TensorHasher::Result> results);
 
-  // Returns up to `max_size` bytes at `offset`, at least one.
-  [[nodiscard]] Result<Bytes> next_bytes(std::uint64_t offset, std::uint64_t max_size);
   [[nodiscard]] Status advance(std::uint64_t size);
   // Leaves out the tensors' own checksums if tensors overlap more than the format allows.
   void limit_overlap();
@@ -74,10 +71,7 @@ class ContainerScan {
   std::vector<bool> damaged_;              // its chunks
   std::string description_;                // of it; empty until it is needed
 
-  os::File file_;  // the shard that is being scanned
-  std::uint64_t file_size_ = 0;
-  std::vector<std::byte> buffer_;
-  ByteRange window_;  // of the file, in buffer_
+  ScanBytes bytes_;  // of the shard that is being scanned
 };
 
 }  // namespace wpack::load

@@ -66,8 +66,15 @@ Status ContainerState::start(const ProgressCallback& progress) {
   return {};
 }
 
+// Shards that will be mapped are checked in the page cache, which then holds them; those that will
+// be read must not pass through it twice, and their disk may fail without ending the process.
+std::uint32_t ContainerState::scan_threads() const {
+  if (options_.access == AccessMode::kRead || options_.memory_budget) return 0;
+  return load::read_in_threads(chooser_.host());
+}
+
 Status ContainerState::check_everything(const ProgressCallback& progress) {
-  load::ContainerScan scan(index_, progress, 1);
+  load::ContainerScan scan(index_, progress, 1, {.map_threads = scan_threads()});
   WPACK_TRY(scan.run());
   VerifyReport report = scan.take_report();
   if (!report.faults.empty()) return std::move(report.faults.front());

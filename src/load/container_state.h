@@ -81,6 +81,7 @@ class ContainerState {
 
  private:
   [[nodiscard]] Status check_everything(const ProgressCallback& progress);
+  [[nodiscard]] std::uint32_t scan_threads() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 

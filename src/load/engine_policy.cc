@@ -135,7 +135,7 @@ class Policy {
         take("", {0, 0});
         return must_copy_;
       case ReadMethod::kReadInAndMap:
-        take("", {kReadInPieceSize, read_in_threads()});
+        take("", {kReadInPieceSize, read_in_threads(host_)});
         return against_memory("the page cache would drop them again");
       case ReadMethod::kDirect:
         return against_direct();
@@ -174,12 +174,6 @@ class Policy {
       available = std::min(available.value_or(group), group);
     }
     return available;
-  }
-
-  // Each maps the pages that it has brought in, which is work for a processor; a second one pays
-  // even so, as it reads while the first one maps (format/decisions/0008).
-  [[nodiscard]] std::uint32_t read_in_threads() const {
-    return std::clamp(host_.usable_cpus.value_or(0U), 2U, 4U);
   }
 
   // Where nobody knows how much memory there is, it is enough.
@@ -295,6 +289,10 @@ class Policy {
 };
 
 }  // namespace
+
+std::uint32_t read_in_threads(const HostFacts& host) noexcept {
+  return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U);
+}
 
 ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs) {
   return Policy(host, file, needs).choose();

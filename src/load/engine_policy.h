@@ -31,6 +31,11 @@ inline constexpr std::uint64_t kReadInPieceSize = std::uint64_t{8} << 20;
 // Share of a file from which on it counts as being in the page cache.
 inline constexpr double kWarmShare = 0.95;
 
+// How many threads bring mapped bytes in. Each maps the pages that it has brought in, which is work
+// for a processor; a second one pays even so, as it reads while the first one maps
+// (format/decisions/0008).
+[[nodiscard]] std::uint32_t read_in_threads(const HostFacts& host) noexcept;
+
 // Never fails: where everything is refused, the choice is what can at least say so when it is used.
 [[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,
                                         const ReadNeeds& needs);

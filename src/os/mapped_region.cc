@@ -70,6 +70,11 @@ Status MappedRegion::populate(ByteRange range) const {
                            errno_text(error)));
 }
 
+// The advice is looked at before the range, so that an empty one tells whether it is known.
+bool MappedRegion::can_populate() noexcept {
+  return ::madvise(nullptr, 0, MADV_POPULATE_READ) == 0;
+}
+
 void MappedRegion::will_need(ByteRange range) const noexcept {
   range = widened_to_pages(range, bytes_.size());
   if (range.size() == 0) return;

@@ -28,6 +28,8 @@ class MappedRegion {
   // page is kIo (from Linux 5.14; older kernels are only given a hint). `range` is clipped to the
   // mapping and widened to pages.
   [[nodiscard]] Status populate(ByteRange range) const;
+  // True if populate() waits and reports, false if this kernel takes it as a hint.
+  [[nodiscard]] static bool can_populate() noexcept;
   // Asks the kernel to read `range` ahead, without waiting. A hint.
   void will_need(ByteRange range) const noexcept;
   // Gives the whole pages inside `range` back; a later touch reads them again. A hint.

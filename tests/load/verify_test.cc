@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "load/container_scan.h"
 #include "load/test_container.h"
 
 namespace wpack::testing {
@@ -13,11 +14,26 @@ using ::testing::HasSubstr;
 class VerifyTest : public ::testing::Test {
  protected:
   [[nodiscard]] std::string build() { return builder_.build(directory_.path() / "m.wpack"); }
+  // The faults of a container, one a line: the same whether its shards are copied or mapped.
+  [[nodiscard]] static std::string faults(const std::string& path) {
+    std::string texts[2];
+    for (const std::uint32_t threads : {0U, 2U}) {
+      auto index = load::open_index(path, 1 << 20);
+      if (!index) return index.error().message();
+      load::ContainerScan scan(*index, {}, 64, {.map_threads = threads});
+      if (const Status ran = scan.run(); !ran) return ran.error().message();
+      for (const Error& fault : scan.take_report().faults)
+        texts[threads / 2] += fault.message() + "\n";
+    }
+    EXPECT_EQ(texts[0], texts[1]);
+    return texts[0];
+  }
   // The only fault of a container.
   [[nodiscard]] static std::string fault(const std::string& path) {
     auto report = verify(path);
     if (!report) return report.error().message();
     if (report->faults.size() != 1) return std::to_string(report->faults.size()) + " faults";
+    EXPECT_EQ(faults(path), report->faults[0].message() + "\n");
     return report->faults[0].message();
   }
 
@@ -59,6 +75,20 @@ TEST_F(VerifyTest, FindsAnEmptyTensorWhoseChecksumIsWrong) {
 TEST_F(VerifyTest, FindsPaddingThatIsNotZero) {
   builder_.shard(0)[4096 + 300'000 + 1] = std::byte{1};
   EXPECT_THAT(fault(build()), HasSubstr("00000.wps: padding at offset 304097 is not zero"));
+}
+
+// Each lies in another piece of what is read in at a time.
+TEST_F(VerifyTest, FindsDamageAnywhereInALargeShard) {
+  ContainerBuilder builder;
+  builder.layer("a").tensor("a.0", pattern_bytes(70 << 20, 1));
+  const std::string path = builder.build(directory_.path() / "large.wpack");
+  EXPECT_EQ(faults(path), "");
+  const std::string shard = path + "/00000.wps";
+  for (const std::uint64_t offset : {4096U, (8U << 20) + 4095U, 64U << 20, (66U << 20) + 1}) {
+    flip_byte(shard, offset);
+    EXPECT_THAT(faults(path), HasSubstr("tensor 'a.0' is damaged")) << offset;
+    flip_byte(shard, offset);
+  }
 }
 
 TEST_F(VerifyTest, FindsAWrongUuid) {
