@@ -1,8 +1,13 @@
 // Random use from several threads at once, against what was put in. Run it under ThreadSanitizer.
+// A seed repeats what each thread does; WPACK_STRESS_ROUNDS=1000 goes on for minutes, with other
+// seeds.
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <random>
+#include <stop_token>
 #include <thread>
 
 #include "load/test_container.h"
@@ -10,8 +15,8 @@
 namespace wpack::testing {
 namespace {
 
-constexpr int kThreads = 4;
-constexpr int kSteps = 400;
+constexpr std::size_t kThreads = 8;
+constexpr int kSteps = 150;
 constexpr std::uint32_t kLayers = 8;
 
 // Layers that share extents with the first and with each other, over several shards.
@@ -30,10 +35,23 @@ ContainerBuilder many_layers() {
   return builder;
 }
 
+// What all threads of a round have in common.
+struct Scene {
+  const std::string& path;
+  const ContainerBuilder& builder;
+  OpenOptions options;
+
+  [[nodiscard]] Result<Container> open() const {
+    const load::Engines engines =
+        options.memory_budget ? test_engines(*options.memory_budget) : test_engines();
+    return load::open_container(path, options, engines);
+  }
+};
+
 class Actor {
  public:
-  Actor(Container container, const ContainerBuilder& builder, std::uint32_t seed)
-      : container_(std::move(container)), builder_(builder), random_(seed) {}
+  Actor(Container container, const Scene& scene, std::uint32_t seed)
+      : container_(std::move(container)), scene_(scene), random_(seed) {}
 
   // Returns the first thing that is wrong, or "".
   std::string run() {
@@ -46,7 +64,7 @@ class Actor {
  private:
   std::string act() {
     const Layer layer = container_.layer(pick(kLayers));
-    switch (pick(8)) {
+    switch (pick(12)) {
       case 0:
       case 1:
         return prefetch(layer);
@@ -60,6 +78,14 @@ class Actor {
         return tensor(pick(container_.tensor_count()));
       case 6:
         return forget();
+      case 7:
+        return slice(pick(container_.tensor_count()));
+      case 8:
+        return acquire_until_a_deadline(layer);
+      case 9:
+        return acquire_until_stopped(layer);
+      case 10:
+        return pick(8) == 0 ? reopen() : forget();
       default:
         return check_all();
     }
@@ -69,15 +95,48 @@ class Actor {
     const Status status = layer.prefetch();
     return status ? "" : status.error().message();
   }
-  std::string acquire(const Layer& layer) {
-    auto view = layer.acquire();
-    if (!view) return view.error().message();
+  std::string acquire(const Layer& layer, const AcquireOptions& options = {}) {
+    auto view = layer.acquire(options);
+    if (!view) return check(view.error(), options);
     views_.push_back(*std::move(view));
     return check(views_.back());
   }
+  std::string acquire_until_a_deadline(const Layer& layer) {
+    AcquireOptions options;
+    options.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(pick(300));
+    return acquire(layer, options);
+  }
+  std::string acquire_until_stopped(const Layer& layer) {
+    std::stop_source source;
+    std::thread stopper([&source] { source.request_stop(); });
+    AcquireOptions options;
+    options.stop = source.get_token();
+    std::string wrong = acquire(layer, options);
+    stopper.join();
+    return wrong;
+  }
+  std::string slice(std::uint32_t id) {
+    const TensorInfo info = container_.tensor_info(id);
+    const std::uint64_t begin = pick(info.nbytes);
+    const std::uint64_t end = begin + pick(info.nbytes - begin) + 1;
+    const auto slice = container_.slice(id, 0, begin, end);
+    if (!slice) return check(slice.error(), {});
+    const Bytes expected =
+        Bytes(scene_.builder.oracle().at(std::string(info.name))).subspan(begin, end - begin);
+    return std::ranges::equal(slice->bytes(), expected) ? "" : "other bytes in a slice";
+  }
+  // The last handle may be this one, while what it read ahead is under way.
+  std::string reopen() {
+    views_.clear();
+    tensors_.clear();
+    auto opened = scene_.open();
+    if (!opened) return opened.error().message();
+    container_ = *std::move(opened);
+    return "";
+  }
   std::string tensor(std::uint32_t id) {
     auto tensor = container_.tensor(id);
-    if (!tensor) return tensor.error().message();
+    if (!tensor) return check(tensor.error(), {});
     tensors_.push_back(*std::move(tensor));
     return check(tensors_.back());
   }
@@ -97,6 +156,17 @@ class Actor {
     if (tensors_.size() > 6) tensors_.clear();
     return "";
   }
+  // Only what was asked for may go wrong, and a budget that others hold.
+  std::string check(const Error& error, const AcquireOptions& options) {
+    if (error.code() == ErrorCode::kDeadline && options.deadline) return "";
+    if (error.code() == ErrorCode::kCancelled && options.stop.stop_possible()) return "";
+    if (error.code() == ErrorCode::kLimit && scene_.options.memory_budget) {
+      views_.clear();
+      tensors_.clear();
+      return "";
+    }
+    return error.message();
+  }
   std::string check(const LayerView& view) {
     for (const Tensor& held : view.tensors()) {
       if (std::string wrong = check(held); !wrong.empty()) return wrong;
@@ -105,17 +175,38 @@ class Actor {
   }
   std::string check(const Tensor& held) {
     const std::string name(held.name());
-    return holds(held, builder_.oracle().at(name)) ? "" : "other bytes in " + name;
+    return holds(held, scene_.builder.oracle().at(name)) ? "" : "other bytes in " + name;
   }
 
   std::uint32_t pick(std::size_t count) { return static_cast<std::uint32_t>(random_() % count); }
 
   Container container_;
-  const ContainerBuilder& builder_;
+  const Scene& scene_;
   std::mt19937 random_;
   std::vector<LayerView> views_;
   std::vector<Tensor> tensors_;
 };
+
+std::uint32_t round_count() {
+  const char* const wanted = std::getenv("WPACK_STRESS_ROUNDS");
+  return wanted == nullptr ? 4 : static_cast<std::uint32_t>(std::atoi(wanted));
+}
+
+void expect_right_bytes(const Scene& scene, std::uint32_t round) {
+  std::vector<std::string> wrong(kThreads);
+  std::vector<std::thread> threads;
+  {
+    ASSERT_OK_AND_ASSIGN(const Container container, scene.open());
+    for (std::uint32_t id = 0; id < kThreads; ++id) {
+      threads.emplace_back([&scene, &wrong, id, round, copy = container] {
+        wrong[id] = Actor(copy, scene, round * 100 + id).run();
+      });
+    }
+    // The opener's handle goes while the others work; the last of them ends the container.
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& message : wrong) EXPECT_EQ(message, "") << "round " << round;
+}
 
 class RaceTest : public ::testing::TestWithParam<AccessMode> {};
 INSTANTIATE_TEST_SUITE_P(Access, RaceTest, kAccessModes, access_name);
@@ -124,23 +215,26 @@ TEST_P(RaceTest, ReturnsTheRightBytesWhateverSeveralThreadsDo) {
   const TempDir directory;
   ContainerBuilder builder = many_layers();
   const std::string path = builder.build(directory.path() / "m.wpack");
-  for (std::uint32_t round = 0; round < 5; ++round) {
-    std::vector<std::string> wrong(kThreads);
-    std::vector<std::thread> threads;
-    {
-      ASSERT_OK_AND_ASSIGN(const Container container,
-                           open_with(path, {.verify = VerifyPolicy::kTouch,
-                                            .access = GetParam(),
-                                            .readahead_layers = round % 3}));
-      for (std::uint32_t id = 0; id < kThreads; ++id) {
-        threads.emplace_back([&builder, &wrong, id, round, copy = container] {
-          wrong[id] = Actor(copy, builder, round * 100 + id).run();
-        });
-      }
-      // The opener's handle goes while the others work; the last of them ends the container.
-    }
-    for (std::thread& thread : threads) thread.join();
-    for (const std::string& message : wrong) EXPECT_EQ(message, "") << "round " << round;
+  for (std::uint32_t round = 0; round < round_count(); ++round) {
+    expect_right_bytes({.path = path,
+                        .builder = builder,
+                        .options = {.verify = VerifyPolicy::kTouch,
+                                    .access = GetParam(),
+                                    .readahead_layers = round % 3}},
+                       round);
+  }
+}
+
+TEST(BudgetRaceTest, ReturnsTheRightBytesOrSaysThatTheBudgetIsSpent) {
+  const TempDir directory;
+  ContainerBuilder builder = many_layers();
+  const std::string path = builder.build(directory.path() / "m.wpack");
+  for (std::uint32_t round = 0; round < round_count(); ++round) {
+    expect_right_bytes({.path = path,
+                        .builder = builder,
+                        .options = {.readahead_layers = round % 3,
+                                    .memory_budget = 900'000 + round % 4 * 300'000}},
+                       round);
   }
 }
 
