@@ -1,6 +1,7 @@
 // wpack help [COMMAND]
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -39,7 +40,7 @@ void add_help_command(CLI::App& app, Action& action) {
             .usage = "help [COMMAND]",
             .examples = "  wpack help pack                                 the options of pack"});
   add_value(command, "COMMAND", *name, "", "the command to explain");
-  command.callback([&app, &action, name] {
+  on_chosen(command, [&app, &action, name] {
     action = [&app, name](Output& out) { return run_help(app, *name, out); };
   });
 }

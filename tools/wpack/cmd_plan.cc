@@ -74,12 +74,13 @@ void add_plan_command(CLI::App& app, Action& action) {
                 "\n"
                 "Reads no payload. Each shard has its own line, then the reasons, then what was\n"
                 "passed over and why. What the page cache holds decides: ask again after a load."});
-  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "CONTAINER", options->container, "", "the container").required();
   add_access(command, options->open.access);
   add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
-  command.callback(
-      [options, &action] { action = [options](Output& out) { return run_plan(*options, out); }; });
+  on_chosen(command, [options, &action] {
+    action = [options](Output& out) { return run_plan(*options, out); };
+  });
 }
 
 }  // namespace wpack::cli

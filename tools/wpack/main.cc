@@ -1,6 +1,7 @@
 // wpack: the command line. Options become a call of the public API, and its answer becomes output.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <exception>
 #include <memory>
 #include <new>
