@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "help_formatter.h"
@@ -27,7 +26,7 @@ void add_size_option(CLI::App& command, const std::string& name, Value& value,
 
 CLI::App& add_command(CLI::App& app, const CommandText& text) {
   CLI::App& command = *app.add_subcommand(text.name, text.description);
-  command.formatter(std::make_shared<HelpFormatter>(text.usage));
+  command.formatter(help_formatter(text.usage));
   command.group("Commands");
   command.set_help_flag("-h,--help", "print this help");
   if (!text.examples.empty()) command.footer("Examples:\n" + text.examples);
