@@ -234,50 +234,43 @@ Status run_bench(const BenchOptions& options, Output& out) {
 void add_words(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                const std::vector<std::string>& words, const std::string& shown,
                const std::string& help) {
-  add_value(command, name, values, shown, help)
-      ->check(
-          [words, shown](const std::string& word) {
-            return std::find(words.begin(), words.end(), word) != words.end()
-                       ? std::string()
-                       : fmt::format("'{}' is none of {}", escape_name(word, 64), shown);
-          },
-          "");
+  add_value(command, name, values, shown, help).check([words, shown](const std::string& word) {
+    return std::find(words.begin(), words.end(), word) != words.end()
+               ? std::string()
+               : fmt::format("'{}' is none of {}", escape_name(word, 64), shown);
+  });
 }
 
 void add_contestant_options(CLI::App& command, BenchOptions& options) {
   add_value(command, "--against", options.against, "KIND:PATH",
             "also measure torch:FILE, torch-mmap:FILE, safetensors:FILE, safetensors-open:FILE or "
             "map-touch:FILE (a directory stands for the files in it), or the disk: fio")
-      ->check(
-          [](const std::string& text) {
-            const auto against = parse_against(text);
-            return against ? std::string() : against.error().message();
-          },
-          "");
+      .check([](const std::string& text) {
+        const auto against = parse_against(text);
+        return against ? std::string() : against.error().message();
+      });
   add_words(command, "--access", options.accesses, {"map", "read"}, "map|read",
             "also measure wpack load --access");
   add_words(command, "--verify", options.verifies, {"index", "touch", "full"}, "index|touch|full",
             "also measure wpack load --verify");
   add_value(command, "--budget", options.budgets, "SIZE", "also measure wpack load --budget")
-      ->check(
-          [](const std::string& text) {
-            const auto size = parse_size(text);
-            return size ? std::string() : size.error().message();
-          },
-          "");
+      .check([](const std::string& text) {
+        const auto size = parse_size(text);
+        return size ? std::string() : size.error().message();
+      });
   add_value(command, "--python", options.python, "PYTHON",
             "the interpreter of Python contestants (default: python3)");
 }
 
 void add_options(CLI::App& command, BenchOptions& options) {
-  add_value(command, "CONTAINER", options.container, "", "the container")->required();
+  add_value(command, "CONTAINER", options.container, "", "the container").required();
   add_contestant_options(command, options);
-  command.add_flag("--cold", options.cold, "only with the files dropped from the page cache");
-  command.add_flag("--warm", options.warm, "only with the files in the page cache");
+  add_flag(command, "--cold", options.cold, "only with the files dropped from the page cache");
+  add_flag(command, "--warm", options.warm, "only with the files in the page cache");
   add_words(command, "--touch", options.touches, {"pages", "bytes"}, "pages|bytes",
             "only read one byte of every page, or only every byte (default: both, apart)");
   add_value(command, "--runs", options.rounds, "N", "runs of each, in turns (default: 7)")
-      ->check(CLI::Range(1, 1000));
+      .within(1, 1000);
   add_value(command, "--first-layer", options.first_layer, "LAYER",
             "what is loaded first (default: model.layers.0, or else the first layer)");
   add_size(command, "--fresh-memory", options.fresh_memory,
@@ -286,7 +279,7 @@ void add_options(CLI::App& command, BenchOptions& options) {
   add_value(command, "--json", options.json, "FILE",
             "write every run there as JSON, with a \"schema\" number; to stdout if it is -");
   add_value(command, "--svg", options.svg, "FILE", "draw the medians there");
-  command.add_flag("--bars", options.bars, "draw them below the tables, terminal or not");
+  add_flag(command, "--bars", options.bars, "draw them below the tables, terminal or not");
 }
 
 }  // namespace
@@ -306,8 +299,9 @@ void add_bench_command(CLI::App& app, Action& action) {
                 "only if the state of the page cache was proven before each of its runs. wpack is\n"
                 "called ahead only where the 95 % interval of the paired ratios excludes 1."});
   add_options(command, *options);
-  command.callback(
-      [options, &action] { action = [options](Output& out) { return run_bench(*options, out); }; });
+  on_chosen(command, [options, &action] {
+    action = [options](Output& out) { return run_bench(*options, out); };
+  });
 }
 
 }  // namespace wpack::cli

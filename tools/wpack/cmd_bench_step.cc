@@ -80,29 +80,27 @@ void add_map(CLI::App& step, Action& action) {
     Touch touch = Touch::kPages;
   };
   const auto options = std::make_shared<Options>();
-  CLI::App& command = *step.add_subcommand("map", "map files and touch them");
-  command.add_option("FILE", options->files)->required();
+  CLI::App& command = add_step(step, "map", "map files and touch them");
+  add_values(command, "FILE", options->files).required();
   add_choice<Touch>(command, "--touch", options->touch,
                     {{"pages", Touch::kPages}, {"bytes", Touch::kBytes}}, "how");
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     action = [options](Output& out) { return map_files(options->files, options->touch, out); };
   });
 }
 
 void add_memory(CLI::App& step, Action& action) {
   const auto size = std::make_shared<std::uint64_t>(0);
-  CLI::App& command = *step.add_subcommand("memory", "touch fresh memory and free it");
-  command.add_option("BYTES", *size)->required();
-  command.callback(
-      [size, &action] { action = [size](Output& /*out*/) { return touch_memory(*size); }; });
+  CLI::App& command = add_step(step, "memory", "touch fresh memory and free it");
+  add_value(command, "BYTES", *size, "", "").required();
+  on_chosen(command,
+            [size, &action] { action = [size](Output& /*out*/) { return touch_memory(*size); }; });
 }
 
 }  // namespace
 
 void add_bench_step_command(CLI::App& app, Action& action) {
-  CLI::App& step = *app.add_subcommand("bench-step", "a step of wpack bench");
-  step.group("");
-  step.require_subcommand(1);
+  CLI::App& step = add_hidden_command(app, "bench-step", "a step of wpack bench");
   add_map(step, action);
   add_memory(step, action);
 }

@@ -109,7 +109,7 @@ void add_doctor_command(CLI::App& app, Action& action) {
                 "failure. Reads no payload."});
   add_value(command, "PATH", options->path, "", "what to look at (default: the current directory)");
   add_json_flag(command, options->json);
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_doctor(*options, out); };
   });
 }

@@ -2,31 +2,24 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "command.h"
+#include "help_formatter.h"
 #include "wpack/text.h"
 
 namespace wpack::cli {
 namespace {
 
-// CLI::App::help() would explain the command that was parsed, which is `help` itself.
-std::string help_of(const CLI::App& command) {
-  return command.get_formatter()->make_help(&command, command.get_name(),
-                                            CLI::AppFormatMode::Normal);
-}
-
 Status run_help(const CLI::App& app, const std::string& name, Output& out) {
-  if (name.empty()) {
-    out.print(help_of(app));
-    return {};
+  const std::optional<std::string> help = help_of(app, name);
+  if (!help) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("there is no command '{}'; see wpack --help", escape_name(name)));
   }
-  for (const CLI::App* command : app.get_subcommands({})) {
-    if (command->get_name() != name) continue;
-    out.print(help_of(*command));
-    return {};
-  }
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("there is no command '{}'; see wpack --help", escape_name(name)));
+  out.print(*help);
+  return {};
 }
 
 }  // namespace
@@ -39,7 +32,7 @@ void add_help_command(CLI::App& app, Action& action) {
             .usage = "help [COMMAND]",
             .examples = "  wpack help pack                                 the options of pack"});
   add_value(command, "COMMAND", *name, "", "the command to explain");
-  command.callback([&app, &action, name] {
+  on_chosen(command, [&app, &action, name] {
     action = [&app, name](Output& out) { return run_help(app, *name, out); };
   });
 }

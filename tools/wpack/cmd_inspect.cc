@@ -246,11 +246,10 @@ void add_inspect_command(CLI::App& app, Action& action) {
                    "  wpack inspect model.wpack --json | jq .uuid     for programs\n"
                    "  wpack inspect model.wpack/00000.wps             the envelope of one shard\n"
                    "  wpack inspect model.wpack/index.wpi             the envelope of the index"});
-  add_value(command, "PATH", options->path, "", "a container, or one .wpi or .wps file")
-      ->required();
+  add_value(command, "PATH", options->path, "", "a container, or one .wpi or .wps file").required();
   add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_inspect(*options, out); };
   });
 }

@@ -170,11 +170,12 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
 }
 
 void add_options(CLI::App& command, LoadOptions& options) {
-  add_value(command, "CONTAINER", options.container, "", "the container")->required();
+  add_value(command, "CONTAINER", options.container, "", "the container").required();
   add_value(command, "--layer", options.layers, "NAME",
             "only this layer; may be given several times");
-  command.add_option("--first", options.first_layer, "load this layer before all others")
-      ->option_text("LAYER");
+  add_text(
+      command, "--first", [&options](const std::string& layer) { options.first_layer = layer; },
+      "LAYER", "load this layer before all others");
   add_choice<Touch>(command, "--touch", options.touch,
                     {{"pages", Touch::kPages}, {"bytes", Touch::kBytes}},
                     "read one byte of every page, or add up every byte (default: pages)");
@@ -223,7 +224,7 @@ void add_load_command(CLI::App& app, Action& action) {
                 "Opens the container, acquires its layers in the order of use and reads one byte\n"
                 "of every page. Times count from the start of opening. 1 GB is 10^9 bytes."});
   add_options(command, *options);
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     check_rank_options(options->rank);
     action = [options](Output& out) { return load_and_report(*options, out); };
   });

@@ -239,17 +239,18 @@ void add_ls_command(CLI::App& app, Action& action) {
                 "Tensors and layers stand in the order of use. WHERE is the shard file and the\n"
                 "offset in it; \"= NAME\" marks a tensor that was tied to another one and shares\n"
                 "its bytes. SHARED counts byte ranges of other layers that a layer uses too."});
-  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "CONTAINER", options->container, "", "the container").required();
   add_value(command, "PATTERN", options->pattern, "",
             "only names that match: * is any run of characters, ? is one");
-  CLI::Option* layers =
-      command.add_flag("--layers", options->layers, "list layers instead of tensors");
-  command.add_flag("--attachments", options->attachments, "list attachments instead of tensors")
-      ->excludes(layers);
+  const Option layers =
+      add_flag(command, "--layers", options->layers, "list layers instead of tensors");
+  add_flag(command, "--attachments", options->attachments, "list attachments instead of tensors")
+      .excludes(layers);
   add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
-  command.callback(
-      [options, &action] { action = [options](Output& out) { return run_ls(*options, out); }; });
+  on_chosen(command, [options, &action] {
+    action = [options](Output& out) { return run_ls(*options, out); };
+  });
 }
 
 }  // namespace wpack::cli

@@ -95,8 +95,8 @@ void add_selection_options(CLI::App& command, PackCommand& options) {
   add_size(command, "--max-metadata", options.source_options.metadata_budget,
            "refuse a checkpoint whose names, shapes and other metadata take more memory than this "
            "(default: 192MiB, about 200,000 tensors)");
-  command.add_flag("!--no-attachments", options.source_options.attachments,
-                   "of a folder, pack the weights alone");
+  add_flag(command, "!--no-attachments", options.source_options.attachments,
+           "of a folder, pack the weights alone");
 }
 
 void add_layout_options(CLI::App& command, PackCommand& options) {
@@ -113,16 +113,16 @@ void add_options(CLI::App& command, PackCommand& options) {
   add_value(command, "SOURCE", options.source, "",
             "a PyTorch checkpoint (.pt, .pth, .bin), a safetensors file, the folder of a Hugging "
             "Face model, or its index (model.safetensors.index.json)")
-      ->required();
+      .required();
   add_value(command, "-o,--output", options.target, "OUT", "the container to write, a directory");
-  command.add_flag("--force", options.options.replace,
-                   "replace an existing container; its readers keep the old one");
+  add_flag(command, "--force", options.options.replace,
+           "replace an existing container; its readers keep the old one");
   add_selection_options(command, options);
   add_layout_options(command, options);
-  command.add_flag("--dry-run", options.dry_run, "show order and estimated sizes; write nothing");
+  add_flag(command, "--dry-run", options.dry_run, "show order and estimated sizes; write nothing");
   add_json_flag(command, options.json);
-  command.add_flag("--verbose", options.verbose, "list what was left out, and every warning");
-  command.add_flag("-q,--quiet", options.quiet, "print nothing but errors (and JSON)");
+  add_flag(command, "--verbose", options.verbose, "list what was left out, and every warning");
+  add_flag(command, "-q,--quiet", options.quiet, "print nothing but errors (and JSON)");
 }
 
 }  // namespace
@@ -150,8 +150,8 @@ void add_pack_command(CLI::App& app, Action& action) {
                 "The same source and options give the same bytes. The container is complete under\n"
                 "its name or absent, whatever interrupts the run."});
   add_options(command, *options);
-  command.callback([options, &action] {
-    if (options->target.empty() && !options->dry_run) throw CLI::RequiredError("--output");
+  on_chosen(command, [options, &action] {
+    if (options->target.empty() && !options->dry_run) refuse_missing("--output");
     action = [options](Output& out) { return run_pack(*options, out); };
   });
 }

@@ -167,7 +167,7 @@ void add_plan_command(CLI::App& app, Action& action) {
                 "\n"
                 "Reads no payload. Each shard has its own line, then the reasons, then what was\n"
                 "passed over and why. What the page cache holds decides: ask again after a load."});
-  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "CONTAINER", options->container, "", "the container").required();
   add_value(command, "--layer", options->layers, "NAME",
             "also say which bytes this layer takes; may be given several times");
   add_value(command, "--tensor", options->tensors, "NAME",
@@ -176,7 +176,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   add_access(command, options->open.access);
   add_index_limit(command, options->open.max_index_bytes);
   add_json_flag(command, options->json);
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     check_rank_options(options->rank);
     action = [options](Output& out) { return run_plan(*options, out); };
   });

@@ -93,20 +93,20 @@ void add_unpack_command(CLI::App& app, Action& action) {
                         "A path that ends in / is a new folder: weights of the format that the\n"
                         "container was packed from, in the files that its index names, or else in\n"
                         "one, and the attachments beside them, byte for byte."});
-  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "CONTAINER", options->container, "", "the container").required();
   add_value(command, "-o,--output", options->target, "FILE",
             "the file to write; a folder, where it ends in /")
-      ->required();
+      .required();
   add_choice<UnpackFormat>(
       command, "--format", options->options.format,
       {{"safetensors", UnpackFormat::kSafetensors}, {"torch", UnpackFormat::kTorch}},
       "without it, the file's extension decides; of a folder, what it was packed from");
-  command.add_flag("--force", options->options.replace,
-                   "replace an existing file (never a folder)");
+  add_flag(command, "--force", options->options.replace,
+           "replace an existing file (never a folder)");
   add_index_limit(command, options->options.max_index_bytes);
   add_json_flag(command, options->json);
-  command.add_flag("-q,--quiet", options->quiet, "print nothing but errors (and JSON)");
-  command.callback([options, &action] {
+  add_flag(command, "-q,--quiet", options->quiet, "print nothing but errors (and JSON)");
+  on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_unpack(*options, out); };
   });
 }

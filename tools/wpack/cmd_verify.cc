@@ -92,10 +92,10 @@ void add_verify_command(CLI::App& app, Action& action) {
                 "\n"
                 "Every fault is listed on stdout; the exit status is 0 only if there is none, 4\n"
                 "if anything does not match what the container says of itself."});
-  add_value(command, "CONTAINER", options->container, "", "the container")->required();
+  add_value(command, "CONTAINER", options->container, "", "the container").required();
   add_index_limit(command, options->verify.max_index_bytes);
   add_json_flag(command, options->json);
-  command.callback([options, &action] {
+  on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_verify(*options, out); };
   });
 }

@@ -1,6 +1,8 @@
 #include "command.h"
 
-#include <memory>
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
 
 #include "help_formatter.h"
 #include "size_option.h"
@@ -12,27 +14,108 @@ namespace {
 template <typename Value>
 void add_size_option(CLI::App& command, const std::string& name, Value& value,
                      const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          name,
-          [name, &value](const std::string& text) {
-            const Result<std::uint64_t> size = parse_size(text);
-            if (!size) throw CLI::ValidationError(name, size.error().message());
-            value = *size;
-          },
-          help)
-      ->option_text("SIZE");
+  const auto take = [name, &value](const std::string& text) {
+    const Result<std::uint64_t> size = parse_size(text);
+    if (!size) refuse_value(name, size.error().message());
+    value = *size;
+  };
+  add_text(command, name, take, "SIZE", help);
 }
 
 }  // namespace
 
 CLI::App& add_command(CLI::App& app, const CommandText& text) {
   CLI::App& command = *app.add_subcommand(text.name, text.description);
-  command.formatter(std::make_shared<HelpFormatter>(text.usage));
+  command.formatter(help_formatter(text.usage));
   command.group("Commands");
   command.set_help_flag("-h,--help", "print this help");
   if (!text.examples.empty()) command.footer("Examples:\n" + text.examples);
   return command;
+}
+
+CLI::App& add_hidden_command(CLI::App& app, const std::string& name,
+                             const std::string& description) {
+  CLI::App& command = *app.add_subcommand(name, description);
+  command.group("");
+  command.require_subcommand(1);
+  return command;
+}
+
+CLI::App& add_step(CLI::App& hidden_command, const std::string& name,
+                   const std::string& description) {
+  return *hidden_command.add_subcommand(name, description);
+}
+
+void on_chosen(CLI::App& command, std::function<void()> function) {
+  command.callback(std::move(function));
+}
+
+void refuse_missing(const std::string& name) { throw CLI::RequiredError(name); }
+
+void refuse_value(const std::string& name, const std::string& reason) {
+  throw CLI::ValidationError(name, reason);
+}
+
+Option& Option::required() {
+  option_->required();
+  return *this;
+}
+
+Option& Option::excludes(const Option& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Option& Option::within(int least, int most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+Option& Option::check(const Check& fault_of) {
+  option_->check(fault_of, "");
+  return *this;
+}
+
+template <typename T>
+Option add_value(CLI::App& command, const std::string& names, T& value,
+                 const std::string& value_name, const std::string& help) {
+  return Option(*command.add_option(names, value, help)
+                     ->type_name(value_name)
+                     ->option_text(value_name)
+                     ->allow_extra_args(false));
+}
+
+template Option add_value(CLI::App&, const std::string&, std::string&, const std::string&,
+                          const std::string&);
+template Option add_value(CLI::App&, const std::string&, std::vector<std::string>&,
+                          const std::string&, const std::string&);
+template Option add_value(CLI::App&, const std::string&, std::optional<std::string>&,
+                          const std::string&, const std::string&);
+template Option add_value(CLI::App&, const std::string&, int&, const std::string&,
+                          const std::string&);
+template Option add_value(CLI::App&, const std::string&, std::uint32_t&, const std::string&,
+                          const std::string&);
+template Option add_value(CLI::App&, const std::string&, std::optional<std::uint32_t>&,
+                          const std::string&, const std::string&);
+template Option add_value(CLI::App&, const std::string&, std::uint64_t&, const std::string&,
+                          const std::string&);
+
+Option add_values(CLI::App& command, const std::string& name, std::vector<std::string>& values) {
+  return Option(*command.add_option(name, values));
+}
+
+Option add_flag(CLI::App& command, const std::string& names, bool& flag, const std::string& help) {
+  return Option(*command.add_flag(names, flag, help));
+}
+
+void add_json_flag(CLI::App& command, bool& json) {
+  add_flag(command, "--json", json, "print JSON, with a \"schema\" number, to stdout");
+}
+
+void add_text(CLI::App& command, const std::string& name,
+              const std::function<void(const std::string& text)>& take,
+              const std::string& value_name, const std::string& help) {
+  command.add_option_function<std::string>(name, take, help)->option_text(value_name);
 }
 
 void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
@@ -58,8 +141,16 @@ void add_access(CLI::App& command, AccessMode& access) {
       "map the shards, read them into private memory, or what suits the host (default: auto)");
 }
 
-void add_json_flag(CLI::App& command, bool& json) {
-  command.add_flag("--json", json, "print JSON, with a \"schema\" number, to stdout");
+void add_word(CLI::App& command, const std::string& name, const std::vector<std::string>& words,
+              const std::function<void(std::size_t chosen)>& choose, const std::string& help) {
+  std::string shown;
+  for (const std::string& word : words) shown += (shown.empty() ? "" : "|") + word;
+  const auto take = [name, words, shown, choose](const std::string& text) {
+    const auto found = std::find(words.begin(), words.end(), text);
+    if (found == words.end()) refuse_value(name, "'" + text + "' is none of " + shown);
+    choose(static_cast<std::size_t>(found - words.begin()));
+  };
+  add_text(command, name, take, shown, help);
 }
 
 }  // namespace wpack::cli

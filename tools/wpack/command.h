@@ -1,7 +1,10 @@
 // What the commands share: how one is declared, and how the chosen one is run.
+//
+// The parser of options takes seconds to compile. It stays out of this header, so that only the
+// files that put it to work include it.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -9,10 +12,16 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "output.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace wpack::cli {
 
@@ -30,18 +39,57 @@ struct CommandText {
 // Adds a command without options and returns it.
 CLI::App& add_command(CLI::App& app, const CommandText& text);
 
+// Adds a command that --help does not list and that does nothing itself: one of its steps, which
+// are commands too, is called with it.
+CLI::App& add_hidden_command(CLI::App& app, const std::string& name,
+                             const std::string& description);
+CLI::App& add_step(CLI::App& hidden_command, const std::string& name,
+                   const std::string& description);
+
+// Calls `function` once the options of `command` are understood, if it is the one that was called.
+void on_chosen(CLI::App& command, std::function<void()> function);
+
+// For on_chosen: end it with a failure of usage. What `name` names is missing, or cannot be as it
+// was given.
+[[noreturn]] void refuse_missing(const std::string& name);
+[[noreturn]] void refuse_value(const std::string& name, const std::string& reason);
+
+// An option, or an argument, of a command, and valid as long as that: restricts what may be given.
+class Option {
+ public:
+  // Returns why `value` is refused; empty if it is not.
+  using Check = std::function<std::string(const std::string& value)>;
+
+  explicit Option(CLI::Option& option) : option_(&option) {}
+
+  Option& required();
+  Option& excludes(const Option& other);
+  Option& within(int least, int most);
+  Option& check(const Check& fault_of);
+
+ private:
+  CLI::Option* option_;
+};
+
 // Adds an option of one value, shown as `value_name`; or, where `names` starts with no dash, an
-// argument, without one.
+// argument, without one. Of a vector, the option may be given several times. Other types than those
+// in use need a line of their own in command.cc.
 template <typename T>
-CLI::Option* add_value(CLI::App& command, const std::string& names, T& value,
-                       const std::string& value_name, const std::string& help) {
-  return command.add_option(names, value, help)
-      ->type_name(value_name)
-      ->option_text(value_name)
-      ->allow_extra_args(false);
-}
+Option add_value(CLI::App& command, const std::string& names, T& value,
+                 const std::string& value_name, const std::string& help);
+
+// Adds the argument that stands for one value or more.
+Option add_values(CLI::App& command, const std::string& name, std::vector<std::string>& values);
+
+// Adds an option without a value, which sets `flag`; or, where `names` starts with "!", clears it.
+Option add_flag(CLI::App& command, const std::string& names, bool& flag, const std::string& help);
 
 void add_json_flag(CLI::App& command, bool& json);
+
+// An option whose value `take` takes, or refuses with refuse_value.
+void add_text(CLI::App& command, const std::string& name,
+              const std::function<void(const std::string& text)>& take,
+              const std::string& value_name, const std::string& help);
 
 // An option whose value is a size such as 64MiB.
 void add_size(CLI::App& command, const std::string& name, std::uint64_t& value,
@@ -55,29 +103,23 @@ void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes);
 // --access, for every command that reads, or says how it would.
 void add_access(CLI::App& command, AccessMode& access);
 
-// An option whose value is one word of a list.
+// An option whose value is one word of a list: `choose` is told which, counted from 0.
+void add_word(CLI::App& command, const std::string& name, const std::vector<std::string>& words,
+              const std::function<void(std::size_t chosen)>& choose, const std::string& help);
+
+// The same, where each word stands for a value.
 template <typename T>
 void add_choice(CLI::App& command, const std::string& name, T& value,
                 std::initializer_list<std::pair<std::string_view, T>> choices,
                 const std::string& help) {
-  std::string words;
-  for (const auto& choice : choices)
-    words += (words.empty() ? "" : "|") + std::string(choice.first);
-  const std::vector<std::pair<std::string_view, T>> list(choices);
-  command
-      .add_option_function<std::string>(
-          name,
-          [list, name, words, &value](const std::string& word) {
-            for (const auto& choice : list) {
-              if (choice.first == word) {
-                value = choice.second;
-                return;
-              }
-            }
-            throw CLI::ValidationError(name, "'" + word + "' is none of " + words);
-          },
-          help)
-      ->option_text(words);
+  std::vector<std::string> words;
+  std::vector<T> values;
+  for (const auto& choice : choices) {
+    words.emplace_back(choice.first);
+    values.push_back(choice.second);
+  }
+  const auto choose = [values, &value](std::size_t chosen) { value = values.at(chosen); };
+  add_word(command, name, words, choose, help);
 }
 
 // The commands. Each adds itself to `app` and, when it is the one that was called, sets `action`.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <sstream>
+#include <utility>
 
 namespace wpack::cli {
 namespace {
@@ -30,16 +32,22 @@ std::string wrapped(const std::string& text) {
   return lines;
 }
 
-}  // namespace
+class HelpFormatter : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(std::string usage) : usage_(std::move(usage)) {
+    column_width(kTextColumn);
+    label("Positionals", "Arguments");
+  }
 
-HelpFormatter::HelpFormatter(std::string usage) : usage_(std::move(usage)) {
-  column_width(kTextColumn);
-  label("Positionals", "Arguments");
-}
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+    return fmt::format("\nUsage: wpack {}\n", usage_);
+  }
 
-std::string HelpFormatter::make_usage(const CLI::App* /*app*/, std::string /*name*/) const {
-  return fmt::format("\nUsage: wpack {}\n", usage_);
-}
+  std::string make_option(const CLI::Option* option, bool is_positional) const override;
+
+ private:
+  std::string usage_;
+};
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
   std::string names = "  " + make_option_name(option, is_positional);
@@ -51,6 +59,26 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
   const std::size_t used = names.back() == '\n' ? 0 : names.size();
   return fmt::format("{}{:{}}{}\n", names, "", kTextColumn - used,
                      wrapped(option->get_description()));
+}
+
+// CLI::App::help() would explain the command that was parsed, which is `help` itself.
+std::string text_of(const CLI::App& command) {
+  return command.get_formatter()->make_help(&command, command.get_name(),
+                                            CLI::AppFormatMode::Normal);
+}
+
+}  // namespace
+
+std::shared_ptr<CLI::FormatterBase> help_formatter(const std::string& usage) {
+  return std::make_shared<HelpFormatter>(usage);
+}
+
+std::optional<std::string> help_of(const CLI::App& app, const std::string& name) {
+  if (name.empty()) return text_of(app);
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() == name) return text_of(*command);
+  }
+  return std::nullopt;
 }
 
 }  // namespace wpack::cli

@@ -1,21 +1,22 @@
 // How --help looks: 80 columns, and in a form that help2man understands.
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
 #include <string>
+
+namespace CLI {
+class App;
+class FormatterBase;
+}  // namespace CLI
 
 namespace wpack::cli {
 
-class HelpFormatter : public CLI::Formatter {
- public:
-  // `usage` is what follows "wpack " in the line that shows how it is called.
-  explicit HelpFormatter(std::string usage);
+// `usage` is what follows "wpack " in the line that shows how it is called.
+[[nodiscard]] std::shared_ptr<CLI::FormatterBase> help_formatter(const std::string& usage);
 
-  std::string make_usage(const CLI::App* app, std::string name) const override;
-  std::string make_option(const CLI::Option* option, bool is_positional) const override;
-
- private:
-  std::string usage_;
-};
+// Returns what --help prints of the command `name`, or of `app` itself if that is empty; nullopt if
+// there is no such command.
+[[nodiscard]] std::optional<std::string> help_of(const CLI::App& app, const std::string& name);
 
 }  // namespace wpack::cli

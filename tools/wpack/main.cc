@@ -1,8 +1,8 @@
 // wpack: the command line. Options become a call of the public API, and its answer becomes output.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <exception>
-#include <memory>
 #include <new>
 
 #include "command.h"
@@ -45,7 +45,7 @@ void set_up(CLI::App& app, Action& action) {
   app.set_version_flag("--version", fmt::format("wpack {}", version()), "print the version");
   app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(0, 1);
-  app.formatter(std::make_shared<HelpFormatter>("COMMAND [OPTIONS]"));
+  app.formatter(help_formatter("COMMAND [OPTIONS]"));
   app.footer(std::string(kFooter));
   add_pack_command(app, action);
   add_ls_command(app, action);

@@ -36,14 +36,14 @@ void add_rank_options(CLI::App& command, RankOptions& options) {
 void check_rank_options(const RankOptions& options) {
   if (!options.given()) return;
   if (!options.rank || !options.size || !options.rules)
-    throw CLI::ValidationError("--tp-rank, --tp-size and --tp-rules", "they go together");
+    refuse_value("--tp-rank, --tp-size and --tp-rules", "they go together");
   if (*options.size == 0 || *options.size > TensorParallelRules::kMaxSize) {
-    throw CLI::ValidationError(
-        "--tp-size", fmt::format("1 to {} ranks are possible", TensorParallelRules::kMaxSize));
+    refuse_value("--tp-size",
+                 fmt::format("1 to {} ranks are possible", TensorParallelRules::kMaxSize));
   }
   if (*options.rank >= *options.size) {
-    throw CLI::ValidationError(
-        "--tp-rank", fmt::format("ranks of {} are 0 to {}", *options.size, *options.size - 1));
+    refuse_value("--tp-rank",
+                 fmt::format("ranks of {} are 0 to {}", *options.size, *options.size - 1));
   }
 }
 

@@ -2,7 +2,6 @@
 // container.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +10,10 @@
 #include "wpack/container.h"
 #include "wpack/error.h"
 #include "wpack/tensor_parallel.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace wpack::cli {
 
@@ -24,7 +27,7 @@ struct RankOptions {
 
 void add_rank_options(CLI::App& command, RankOptions& options);
 
-// Throws CLI::ValidationError where only some are given, or there is no such rank.
+// For on_chosen: refuses the command line where only some are given, or there is no such rank.
 void check_rank_options(const RankOptions& options);
 
 // What a rank holds of a container.
