@@ -1,7 +1,7 @@
 // Streams a container layer by layer through a memory budget, to a consumer of a given pace, and
 // prints as JSON how long that consumer had to wait:
 //
-//   stream CONTAINER BUDGET_BYTES BYTES_PER_SECOND
+//   stream CONTAINER BUDGET_BYTES BYTES_PER_SECOND READAHEAD_LAYERS
 //
 // The consumer reads one byte of every page of a layer and then keeps it for as long as the pace
 // says, asleep, as if a device worked on it. Waiting counts from the second layer on: nothing can
@@ -46,10 +46,10 @@ void consume(const wpack::LayerView& view, Clock::time_point begin, double secon
       begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)));
 }
 
-wpack::Result<nlohmann::json> stream(const std::string& path, std::uint64_t budget, double pace) {
+wpack::Result<nlohmann::json> stream(const std::string& path, const wpack::OpenOptions& options,
+                                     double pace) {
   const auto begin = Clock::now();
-  WPACK_ASSIGN(const wpack::Container container,
-               wpack::Container::open(path, {.memory_budget = budget}));
+  WPACK_ASSIGN(const wpack::Container container, wpack::Container::open(path, options));
   double first = 0;
   double waited = 0;
   double longest = 0;
@@ -83,11 +83,14 @@ wpack::Result<nlohmann::json> stream(const std::string& path, std::uint64_t budg
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: stream CONTAINER BUDGET_BYTES BYTES_PER_SECOND\n";
+  if (argc != 5) {
+    std::cerr << "usage: stream CONTAINER BUDGET_BYTES BYTES_PER_SECOND READAHEAD_LAYERS\n";
     return 2;
   }
-  const auto report = stream(argv[1], std::strtoull(argv[2], nullptr, 10), std::atof(argv[3]));
+  const wpack::OpenOptions options{
+      .readahead_layers = static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10)),
+      .memory_budget = std::strtoull(argv[2], nullptr, 10)};
+  const auto report = stream(argv[1], options, std::atof(argv[3]));
   if (!report) {
     std::cerr << report.error().message() << '\n';
     return 1;
