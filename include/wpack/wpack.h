@@ -10,6 +10,7 @@
 #include "wpack/host.h"
 #include "wpack/pack.h"
 #include "wpack/progress.h"
+#include "wpack/read_profile.h"
 #include "wpack/staging_ring.h"
 #include "wpack/tensor_parallel.h"
 #include "wpack/tensor_slice.h"
