@@ -17,6 +17,7 @@
 #include "wpack/tensor_source.h"
 #include "wpack/text.h"
 #include "wpack/transfer.h"
+#include "wpack/tune.h"
 #include "wpack/types.h"
 #include "wpack/unpack.h"
 #include "wpack/use_order.h"
