@@ -83,7 +83,7 @@ TEST_F(PlanCommandTest, MapsWhatWasJustPacked) {
 
 TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
   const Json json = run_json({"plan", container_, "--json"});
-  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "shards"));
+  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "profile", "shards"));
   EXPECT_EQ(json["uuid"], run_json({"inspect", container_, "--json"})["uuid"]);
   expect_host(json["host"]);
   ASSERT_EQ(json["shards"].size(), 1U);
@@ -119,7 +119,9 @@ TEST_F(PlanCommandTest, DoctorShowsOneScreen) {
 
 TEST_F(PlanCommandTest, DoctorWritesExactlyTheMembersThatTheSchemaNames) {
   const Json json = run_json({"doctor", container_, "--json"});
-  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "host", "file", "plan", "plan_unknown"));
+  EXPECT_THAT(keys_of(json),
+              ElementsAre("schema", "path", "host", "file", "profile", "plan", "plan_unknown"));
+  EXPECT_TRUE(json["profile"].is_null());
   expect_host(json["host"]);
   expect_file(json["file"]);
   EXPECT_TRUE(json["plan_unknown"].is_null());

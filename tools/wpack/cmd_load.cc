@@ -11,6 +11,7 @@
 #include "command.h"
 #include "human.h"
 #include "process_usage.h"
+#include "profile_cache.h"
 #include "rank_slices.h"
 #include "text_file.h"
 #include "touch.h"
@@ -33,6 +34,7 @@ struct LoadOptions {
   std::string record;   // file; empty: none
   std::string order;    // file; empty: none
   RankOptions rank;
+  bool use_profile = true;
   bool json = false;
 };
 
@@ -311,6 +313,7 @@ Status run_load(const LoadOptions& wanted, Output& out) {
   if (!options.order.empty()) {
     WPACK_ASSIGN(options.open.use_order, read_use_order(options.order));
   }
+  options.open.profile = find_profile(options.container, options.use_profile);
   const Result<LoadReport> loaded = load(options);
   if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
   if (!loaded) return loaded.error();
@@ -360,6 +363,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "--metrics-file", options.metrics, "FILE",
             "write statistics to FILE for Prometheus, replacing it at once");
   add_rank_options(command, options.rank);
+  add_profile_flag(command, options.use_profile);
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }

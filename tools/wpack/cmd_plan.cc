@@ -6,6 +6,7 @@
 #include "command.h"
 #include "facts_report.h"
 #include "human.h"
+#include "profile_cache.h"
 #include "wpack/container.h"
 #include "wpack/explain.h"
 #include "wpack/text.h"
@@ -16,6 +17,7 @@ namespace {
 struct PlanOptions {
   std::string container;
   OpenOptions open;
+  bool use_profile = true;
   bool json = false;
 };
 
@@ -24,6 +26,7 @@ void print_plan_json(const ContainerInfo& info, const Explanation& explanation, 
   json["path"] = info.path;
   json["uuid"] = to_string(info.uuid);
   json["host"] = host_json(explanation.host);
+  json["profile"] = profile_json(explanation.profile);
   out.commit();
   JsonRows shards(out, "shards", json);
   for (const ShardExplanation& shard : explanation.shards) {
@@ -43,12 +46,19 @@ void print_plan(const ContainerInfo& info, const Explanation& explanation, Outpu
     size += shard.file.size;
   }
   out.print(table.text());
+  if (explanation.profile) {
+    Table profile({Table::Align::kLeft, Table::Align::kLeft});
+    add_profile_rows(profile, *explanation.profile);
+    out.print(profile.text());
+  }
   out.print(fmt::format("{}: {}, {}\n", escape_name(info.path),
                         human_count(explanation.shards.size(), "shard"), human_size(size)));
 }
 
 Status run_plan(const PlanOptions& options, Output& out) {
-  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
+  OpenOptions open = options.open;
+  open.profile = find_profile(options.container, options.use_profile);
+  WPACK_ASSIGN(const Container container, Container::open(options.container, open));
   WPACK_ASSIGN(const Explanation explanation, explain(container));
   const ContainerInfo info = container.info();
   if (options.json) {
@@ -77,6 +87,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   add_value(command, "CONTAINER", options->container, "", "the container")->required();
   add_access(command, options->open.access);
   add_index_limit(command, options->open.max_index_bytes);
+  add_profile_flag(command, options->use_profile);
   add_json_flag(command, options->json);
   command.callback(
       [options, &action] { action = [options](Output& out) { return run_plan(*options, out); }; });

@@ -58,6 +58,12 @@ void add_access(CLI::App& command, AccessMode& access) {
       "map the shards, read them into private memory, or what suits the host (default: auto)");
 }
 
+void add_profile_flag(CLI::App& command, bool& use_profile) {
+  command.add_flag_callback(
+      "--no-profile", [&use_profile] { use_profile = false; },
+      "leave aside what wpack tune has measured");
+}
+
 void add_json_flag(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print JSON, with a \"schema\" number, to stdout");
 }
