@@ -42,6 +42,7 @@
 #include "wpack/error.h"
 #include "wpack/export.h"
 #include "wpack/progress.h"
+#include "wpack/read_profile.h"
 #include "wpack/tensor_slice.h"
 #include "wpack/tensor_source.h"
 #include "wpack/trace.h"
@@ -74,6 +75,10 @@ struct OpenOptions {
   // What follows what, if not as in the container: a recorded order (Container::use_order). A layer
   // that the container does not have, or that is named twice, is refused (kInvalidArgument).
   UseOrder use_order = {};
+  // How this disk is read best, as it was measured (wpack/tune.h). Followed by shards that are read
+  // into private memory and are not in the page cache, where it is of their kernel, device and file
+  // system; where it is not followed, wpack::explain says why.
+  std::optional<ReadProfile> profile = std::nullopt;
   // Indexes larger than this many bytes are refused (kLimit); at most 2^31 - 4097. A tensor takes
   // about 100 bytes and its name.
   std::uint64_t max_index_bytes = std::uint64_t{64} << 20;

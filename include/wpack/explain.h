@@ -17,6 +17,7 @@
 #include "wpack/error.h"
 #include "wpack/export.h"
 #include "wpack/host.h"
+#include "wpack/read_profile.h"
 
 namespace wpack {
 
@@ -29,7 +30,7 @@ enum class ReadMethod {
 // Returns a fixed lower-case text for `method`, such as "read in and map". Never fails.
 [[nodiscard]] WPACK_EXPORT std::string_view to_string(ReadMethod method) noexcept;
 
-// A method or an engine that would have come first, and why it was not taken.
+// A method, an engine or "profile" that would have come first, and why it was not taken.
 struct Refusal {
   std::string what;
   std::string reason;
@@ -56,6 +57,7 @@ struct ShardExplanation {
 
 struct Explanation {
   HostFacts host;
+  std::optional<ReadProfile> profile;    // OpenOptions::profile, followed or not
   std::vector<ShardExplanation> shards;  // by number
 };
 
@@ -64,7 +66,8 @@ struct Explanation {
 [[nodiscard]] WPACK_EXPORT Result<Explanation> explain(const Container& container);
 
 // Returns what would be chosen for all bytes of the file in `report`, if it were the only shard of
-// a container. Pure. Thread safety: any thread.
-[[nodiscard]] WPACK_EXPORT ReadChoice choose_reading(const HostReport& report);
+// a container that was opened with `profile`. Pure. Thread safety: any thread.
+[[nodiscard]] WPACK_EXPORT ReadChoice
+choose_reading(const HostReport& report, const std::optional<ReadProfile>& profile = std::nullopt);
 
 }  // namespace wpack

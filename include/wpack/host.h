@@ -100,6 +100,8 @@ struct FileFacts {
   std::uint64_t size = 0;  // 0 for a directory
   Fact<FileSystemInfo> file_system = not_looked_at();
   Fact<MountInfo> mount = not_looked_at();
+  // Of the file system, as stat(2) tells it: "254:0". Where no disk is behind it, too.
+  Fact<std::string> device_number = not_looked_at();
   Fact<BlockDeviceInfo> device = not_looked_at();
   Fact<std::uint64_t> kernel_readahead = not_looked_at();  // what one fault may read
   Fact<DirectAlignment> direct_alignment = not_looked_at();

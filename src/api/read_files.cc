@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/file.h"
+#include "wpack/read_profile.h"
 #include "wpack/tensor_parallel.h"
 #include "wpack/use_order.h"
 
@@ -42,6 +43,13 @@ Result<UseOrder> read_use_order(const std::string& path) {
   auto order = parse_use_order(file.text);
   if (!order) return std::move(order).error().in(file.label);
   return order;
+}
+
+Result<ReadProfile> read_profile_from(const std::string& path) {
+  WPACK_ASSIGN(const Text file, read_text(path, kMaxReadProfileSize));
+  auto profile = parse_read_profile(file.text);
+  if (!profile) return std::move(profile).error().in(file.label);
+  return profile;
 }
 
 }  // namespace wpack

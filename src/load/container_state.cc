@@ -27,7 +27,8 @@ bool is_stored_raw(const format::ExtentRow& extent) {
 load::ReadNeeds needs_of(const format::Index& index, const OpenOptions& options) {
   load::ReadNeeds needs{.checked_at_open = options.verify == VerifyPolicy::kFull,
                         .access = options.access,
-                        .memory_budget = options.memory_budget};
+                        .memory_budget = options.memory_budget,
+                        .profile = options.profile};
   for (std::uint32_t i = 0; i < index.shards().size(); ++i)
     needs.bytes += index.shards()[i].file_size;
   return needs;
@@ -113,7 +114,7 @@ AccessStats ContainerState::stats() const {
 }
 
 Result<Explanation> ContainerState::explain() {
-  Explanation explanation{.host = chooser_.host(), .shards = {}};
+  Explanation explanation{.host = chooser_.host(), .profile = options_.profile, .shards = {}};
   for (std::uint32_t i = 0; i < index().shards().size(); ++i) {
     WPACK_ASSIGN(ShardExplanation shard, shards_.explain(i));
     explanation.shards.push_back(std::move(shard));

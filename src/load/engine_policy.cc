@@ -48,8 +48,8 @@ constexpr EngineKind kEngineKinds[] = {
     {"pread", "", ""},
 };
 
-// Requests, and how many of them are under way. Whether the disk says that it rotates changes
-// nothing: virtual disks say so too, and take many at a time.
+// Without a profile: requests, and how many of them are under way. Whether the disk says that it
+// rotates changes nothing: virtual disks say so too, and take many at a time.
 struct Shape {
   std::uint64_t block_size;
   std::uint32_t depth;
@@ -61,6 +61,11 @@ constexpr Shape kRemoteShape = {16 * kMebibyte, 8};  // hides how long a server 
 std::string size_text(std::uint64_t bytes) {
   if (bytes < kMebibyte) return fmt::format("{} bytes", bytes);
   return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
+}
+
+std::string shape_text(const ReadShape& shape) {
+  return fmt::format("{} {} of {} by {}", shape.depth, shape.depth == 1 ? "request" : "requests",
+                     size_text(shape.block_size), shape.engine);
 }
 
 // Why a way of reading is not taken; empty if it is.
@@ -154,6 +159,7 @@ class Policy {
                          std::max(alignment.memory, alignment.offset), kShardAlignment);
     }
     choice_.direct = alignment;
+    if (follows_profile(&ReadProfile::direct, &EngineKind::against_direct)) return std::nullopt;
     return find_engine(&EngineKind::against_direct, kDirectShape);
   }
 
@@ -163,6 +169,7 @@ class Policy {
     if (!must_copy_) {
       if (Objection objection = against_memory("mapped pages can be taken back")) return objection;
     }
+    if (follows_profile(&ReadProfile::buffered, &EngineKind::against_buffered)) return std::nullopt;
     return find_engine(&EngineKind::against_buffered, is_remote() ? kRemoteShape : kBufferedShape);
   }
 
@@ -187,26 +194,61 @@ class Policy {
                        size_text(*available), consequence);
   }
 
+  using Against = std::string_view EngineKind::*;
+  using Measured = std::optional<ReadShape> ReadProfile::*;
+
+  // True if the profile says how, and it can be done: then that is taken.
+  [[nodiscard]] bool follows_profile(Measured measured, Against against) {
+    if (!needs_.profile) return false;
+    const ReadProfile& profile = *needs_.profile;
+    if (Objection objection = against_profile(profile, measured, against)) {
+      add_refusal({"profile", *std::move(objection)});
+      return false;
+    }
+    const ReadShape& shape = *(profile.*measured);
+    take(shape.engine, {shape.block_size, shape.depth});
+    tuned_ = shape_text(shape);
+    return true;
+  }
+
+  [[nodiscard]] Objection against_profile(const ReadProfile& profile, Measured measured,
+                                          Against against) const {
+    if (const Status fits = matches(profile, host_, file_); !fits) return fits.error().message();
+    // A disk that one thread can keep busy says nothing of how many should copy.
+    if (is_in_memory()) return "it was measured on bytes that memory did not hold";
+    if (!(profile.*measured)) return "it does not say how such reads are made best";
+    const std::string& engine = (profile.*measured)->engine;
+    const auto probe = std::ranges::find(host_.engines, engine, &EngineProbe::name);
+    if (probe == host_.engines.end()) return "its engine is not there: " + engine;
+    if (const Objection objection = against_engine(*probe, against))
+      return fmt::format("{}: {}", engine, *objection);
+    return std::nullopt;
+  }
+
+  [[nodiscard]] static Objection against_engine(const EngineProbe& probe, Against against) {
+    const auto kind = std::ranges::find(kEngineKinds, probe.name, &EngineKind::name);
+    if (kind == std::end(kEngineKinds)) return "nothing says what it is good for";
+    if (!((*kind).*against).empty()) return std::string((*kind).*against);
+    if (probe.refused) return probe.refused->message();
+    return std::nullopt;
+  }
+
   // Takes the first engine that has nothing against it.
-  [[nodiscard]] Objection find_engine(std::string_view EngineKind::*against, Shape shape) {
+  [[nodiscard]] Objection find_engine(Against against, Shape shape) {
     for (const EngineProbe& probe : host_.engines) {
-      const auto kind = std::ranges::find(kEngineKinds, probe.name, &EngineKind::name);
-      std::string reason;
-      if (kind == std::end(kEngineKinds)) {
-        reason = "nothing says what it is good for";
-      } else if (!((*kind).*against).empty()) {
-        reason = (*kind).*against;
-      } else if (probe.refused) {
-        reason = probe.refused->message();
-      } else {
+      Objection objection = against_engine(probe, against);
+      if (!objection) {
         take(probe.name, shape);
         return std::nullopt;
       }
-      const Refusal refusal{std::string(probe.name), std::move(reason)};
-      if (std::ranges::find(choice_.refused, refusal) == choice_.refused.end())
-        choice_.refused.push_back(refusal);
+      add_refusal({std::string(probe.name), *std::move(objection)});
     }
     return "no engine for them works here";
+  }
+
+  void add_refusal(Refusal refusal) {
+    if (std::ranges::find(choice_.refused, refusal) == choice_.refused.end())
+      choice_.refused.push_back(std::move(refusal));
   }
 
   void take(std::string_view engine, Shape shape) {
@@ -221,6 +263,7 @@ class Policy {
   }
 
   void give_reasons() {
+    if (!tuned_.empty()) choice_.reasons.push_back("tuned on this disk: " + tuned_);
     switch (choice_.method) {
       case ReadMethod::kMap:
         return give_reasons_to_map();
@@ -285,6 +328,7 @@ class Policy {
   const ReadNeeds& needs_;
   const FileSystemKind kind_;
   const Objection must_copy_;
+  std::string tuned_;  // the shape that the profile gave; empty where it gave none
   ReadChoice choice_;
 };
 
@@ -300,8 +344,9 @@ ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const Re
 
 }  // namespace load
 
-ReadChoice choose_reading(const HostReport& report) {
-  return load::choose_reading(report.host, report.file, {.bytes = report.file.size});
+ReadChoice choose_reading(const HostReport& report, const std::optional<ReadProfile>& profile) {
+  return load::choose_reading(report.host, report.file,
+                              {.bytes = report.file.size, .profile = profile});
 }
 
 }  // namespace wpack

@@ -8,6 +8,7 @@
 #include "wpack/container.h"
 #include "wpack/explain.h"
 #include "wpack/host.h"
+#include "wpack/read_profile.h"
 
 namespace wpack::load {
 
@@ -22,6 +23,7 @@ struct ReadNeeds {
   std::optional<std::uint64_t> memory_budget = std::nullopt;  // bytes of private memory
   Destination destination = Destination::kHost;
   std::string mapping_refused = "";  // the kernel's answer where mapping was tried; else empty
+  std::optional<ReadProfile> profile = std::nullopt;  // for reads of cold bytes, where it fits
 };
 
 // Pages are faulted in piece by piece, so that a load can be stopped in between, and so that

@@ -17,6 +17,8 @@ const HostFacts& ReadChooser::host() const {
 ShardReading ReadChooser::choose(const os::File& file) const {
   ShardReading reading;
   reading.file = os::file_facts(files_, file.fd(), file.name());
+  // Without it, the type of the file system is not as exact as profiles have it.
+  if (needs_.profile) add_mount(file, reading);
   reading.choice = choose_reading(host(), reading.file, needs_);
   return reading;
 }

@@ -48,6 +48,12 @@ Result<MutableBytes> map_anonymous(std::uint64_t size) {
   return page_kind_of(size) == PageKind::kHugeAsked ? map_aligned(size) : map(size, 0);
 }
 
+Result<MutableBytes> map_small_pages(std::uint64_t size) {
+  WPACK_ASSIGN(const MutableBytes bytes, map(size, 0));
+  (void)::madvise(bytes.data(), bytes.size(), MADV_NOHUGEPAGE);
+  return bytes;
+}
+
 Result<MutableBytes> map_huge_tlb(std::uint64_t size) {
   return map(size, static_cast<int>(MAP_HUGETLB | MAP_HUGE_2MB));
 }

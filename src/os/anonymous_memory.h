@@ -21,6 +21,8 @@ enum class PageKind : std::uint8_t { kSmall, kHugeAsked, kHugeTlb };
 [[nodiscard]] constexpr PageKind page_kind_of(std::uint64_t size) noexcept {
   return size >= kHugePageSize ? PageKind::kHugeAsked : PageKind::kSmall;
 }
+// The same of small pages alone, which the kernel is asked not to join to huge ones.
+[[nodiscard]] Result<MutableBytes> map_small_pages(std::uint64_t size);
 // The same from the pages that are reserved for hugetlb; `size` is a multiple of 2 MiB. Errors:
 // kLimit (there are too few).
 [[nodiscard]] Result<MutableBytes> map_huge_tlb(std::uint64_t size);

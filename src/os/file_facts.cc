@@ -102,6 +102,7 @@ FileFacts file_facts(const SystemFiles& files, int fd, std::string path) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
     const Error error = os_error(errno, "stat", "file");
+    facts.device_number = error;
     facts.device = error;
     facts.kernel_readahead = error;
     facts.direct_alignment = error;
@@ -109,6 +110,7 @@ FileFacts file_facts(const SystemFiles& files, int fd, std::string path) {
     return facts;
   }
   const std::string number = device_number(status.st_dev);
+  facts.device_number = number;
   facts.device = block_device(files, number);
   facts.kernel_readahead = kernel_readahead(files, number);
   if (!S_ISREG(status.st_mode)) {

@@ -17,7 +17,8 @@ declare -A may_include=(
   [export]="base os folder"
   [pack]="base format codec os"
   [load]="base format codec os"
-  [api]="base os folder parallel format codec io staging import export pack load"
+  [tune]="base os load"
+  [api]="base os folder parallel format codec io staging import export pack load tune"
 )
 faults=0
 fault() {

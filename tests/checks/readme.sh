@@ -13,6 +13,7 @@ cp -r tests/data/hugging_face/safetensors_sharded "$work/my-model"
 commands=$(sed -n '/^```console$/,/^```$/s/^\$ //p' README.md)
 cd "$work"
 PATH=$work/bin:$PATH
+export XDG_CACHE_HOME=$work/cache
 
 [ "$(grep -c '^wpack ' <<<"$commands")" -ge 5 ] || { echo "README shows no commands" >&2; exit 1; }
 while IFS= read -r command; do

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): setenv is POSIX, not C++
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,6 +60,8 @@ Command::Command(const Arguments& arguments, const ChildSetup& setup) {
   redirect("/dev/null", O_RDONLY, STDIN_FILENO);
   redirect(directory_.file("out"), O_WRONLY | O_CREAT, STDOUT_FILENO);
   redirect(directory_.file("err"), O_WRONLY | O_CREAT, STDERR_FILENO);
+  // What the user who runs the tests has tuned is none of theirs.
+  (void)::setenv("XDG_CACHE_HOME", directory_.file("cache").c_str(), 1);
   if (setup) setup();
   (void)::execv(pointers[0], pointers.data());
   ::_exit(126);

@@ -83,7 +83,8 @@ TEST_F(PlanCommandTest, MapsWhatWasJustPacked) {
 
 TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
   const Json json = run_json({"plan", container_, "--json"});
-  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "uuid", "host", "request", "shards"));
+  EXPECT_THAT(keys_of(json),
+              ElementsAre("schema", "path", "uuid", "host", "request", "profile", "shards"));
   EXPECT_TRUE(json["request"].is_null());
   EXPECT_EQ(json["uuid"], run_json({"inspect", container_, "--json"})["uuid"]);
   expect_host(json["host"]);
@@ -149,7 +150,9 @@ TEST_F(PlanCommandTest, DoctorShowsOneScreen) {
 
 TEST_F(PlanCommandTest, DoctorWritesExactlyTheMembersThatTheSchemaNames) {
   const Json json = run_json({"doctor", container_, "--json"});
-  EXPECT_THAT(keys_of(json), ElementsAre("schema", "path", "host", "file", "plan", "plan_unknown"));
+  EXPECT_THAT(keys_of(json),
+              ElementsAre("schema", "path", "host", "file", "profile", "plan", "plan_unknown"));
+  EXPECT_TRUE(json["profile"].is_null());
   expect_host(json["host"]);
   expect_file(json["file"]);
   EXPECT_TRUE(json["plan_unknown"].is_null());

@@ -11,8 +11,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kCommands[] = {"pack",  "ls",     "inspect", "verify", "load",
-                                     "bench", "unpack", "plan",    "doctor", "help"};
+constexpr const char* kCommands[] = {"pack",   "ls",   "inspect", "verify", "load", "bench",
+                                     "unpack", "plan", "doctor",  "tune",   "help"};
 
 TEST(UsageTest, PrintsTheVersion) {
   const Outcome outcome = run({"--version"});
@@ -105,6 +105,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{
             {"plan", "x", "--access", "0"}, "'0' is none of auto|map|read", "wpack plan --help"},
         Mistake{{"doctor", "x", "y"}, "y", "wpack doctor --help"},
+        Mistake{{"tune"}, "PATH is required", "wpack tune --help"},
+        Mistake{{"tune", "x", "--seconds", "many"}, "--seconds", "wpack tune --help"},
         Mistake{
             {"load", "x", "--touch", "all"}, "'all' is none of pages|bytes", "wpack load --help"},
         Mistake{{"bench"}, "CONTAINER is required", "wpack bench --help"},

@@ -27,12 +27,14 @@ struct Situation {
   ReadNeeds needs;
 
   Situation() {
+    host.kernel = "6.1";
     host.usable_cpus = 8U;
     host.available_memory = 64 * kGibibyte;
     host.cgroup_memory = std::optional<CgroupMemory>();
     host.engines = {{"io_uring", std::nullopt}, {"libaio", std::nullopt}, {"pread", std::nullopt}};
     file.size = 4 * kGibibyte;
     file.file_system = FileSystemInfo{"ext4", FileSystemKind::kLocal};
+    file.device_number = "8:0";
     file.device = BlockDeviceInfo{.number = "8:0", .logical_block_size = 512};
     file.direct_alignment = DirectAlignment{.offset = 512, .memory = 4};
     file.resident = std::uint64_t{0};
@@ -93,6 +95,27 @@ void no_engine(Situation& s) {
 void no_direct_input(Situation& s) { s.file.direct_alignment = refusal("no direct input"); }
 void coarse_alignment(Situation& s) {
   s.file.direct_alignment = DirectAlignment{.offset = 65536, .memory = 4};
+}
+
+ReadProfile profile_of_the_disk() {
+  return {.kernel = "6.1",
+          .device = "8:0",
+          .file_system = "ext4",
+          .direct = ReadShape{"libaio", kMebibyte, 8},
+          .buffered = ReadShape{"pread", 4 * kMebibyte, 2}};
+}
+void tuned(Situation& s) { s.needs.profile = profile_of_the_disk(); }
+Change tuned_to(std::function<void(ReadProfile&)> change) {
+  return [change = std::move(change)](Situation& s) {
+    s.needs.profile = profile_of_the_disk();
+    change(*s.needs.profile);
+  };
+}
+Change engine_refused(std::string_view name) {
+  return [name](Situation& s) {
+    for (EngineProbe& probe : s.host.engines)
+      if (probe.name == name) probe.refused = refusal("seccomp");
+  };
 }
 
 struct Row {
@@ -175,6 +198,26 @@ const Row kRows[] = {
     {"CodedWithAnEngineOfTomorrow",
      together({coded, engines({{"quantum", std::nullopt}, {"pread", std::nullopt}})}),
      ReadMethod::kDirect, "pread", 2 * kMebibyte, 16},
+    // Bytes that need private memory, on a disk that was measured.
+    {"Tuned", together({coded, tuned}), ReadMethod::kDirect, "libaio", kMebibyte, 8},
+    {"TunedWithASmallBudget", together({budget(4 * kMebibyte), tuned}), ReadMethod::kDirect,
+     "libaio", kMebibyte, 4},
+    {"TunedWithATinyBudget", together({budget(10'000), tuned}), ReadMethod::kDirect, "libaio", 8192,
+     1},
+    {"TunedWithoutDirectInput", together({coded, tuned, no_direct_input}), ReadMethod::kBuffered,
+     "pread", 4 * kMebibyte, 2},
+    {"TunedNetwork",
+     together({on(FileSystemKind::kNetwork), tuned_to([](auto& p) { p.file_system = "some"; })}),
+     ReadMethod::kBuffered, "pread", 4 * kMebibyte, 2},
+    {"TunedAndMapped", tuned, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"TunedWarm", together({coded, tuned, resident(1)}), ReadMethod::kBuffered, "pread",
+     2 * kMebibyte, 4},
+    {"TunedOnAnotherKernel", together({coded, tuned_to([](auto& p) { p.kernel = "6.2"; })}),
+     ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"TunedForBufferedReadsAlone", together({coded, tuned_to([](auto& p) { p.direct.reset(); })}),
+     ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
+    {"TunedToAnEngineThatIsRefused", together({coded, tuned, engine_refused("libaio")}),
+     ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
 };
 
 class EnginePolicyTest : public ::testing::TestWithParam<Row> {};
@@ -272,6 +315,53 @@ TEST(RefusalsTest, SayOfEachEngineWhyItWasPassedOverOnce) {
 TEST(RefusalsTest, SayThatAnEngineIsNotKnown) {
   EXPECT_THAT(choose(together({coded, engines({{"quantum", std::nullopt}})})).refused,
               refuses("quantum", "nothing says what it is good for"));
+}
+
+TEST(ProfileTest, IsNamedAmongTheReasonsWhereItIsFollowed) {
+  const ReadChoice direct = choose(together({coded, tuned}));
+  EXPECT_THAT(direct.reasons, Contains("tuned on this disk: 8 requests of 1 MiB by libaio"));
+  EXPECT_THAT(direct.refused, ElementsAre(Field(&Refusal::what, "map")));
+  EXPECT_THAT(choose(together({coded, tuned, no_direct_input})).reasons,
+              Contains("tuned on this disk: 2 requests of 4 MiB by pread"));
+}
+
+TEST(ProfileTest, SaysThatItIsOfAnotherPlace) {
+  EXPECT_THAT(choose(together({coded, tuned_to([](auto& p) { p.kernel = "6.2"; })})).refused,
+              refuses("profile", "the profile is of another kernel: 6.2, and this is 6.1"));
+  EXPECT_THAT(choose(together({coded, tuned_to([](auto& p) { p.device = "8:1"; })})).refused,
+              refuses("profile", "of another device: 8:1, and this is 8:0"));
+  EXPECT_THAT(choose(together({coded, tuned_to([](auto& p) { p.file_system = "xfs"; })})).refused,
+              refuses("profile", "of another file system: xfs, and this is ext4"));
+  EXPECT_THAT(choose(together({coded, tuned, nothing_known})).refused,
+              refuses("profile", "the kernel here is not known"));
+}
+
+TEST(ProfileTest, SaysWhyItIsNotFollowedWhereItFits) {
+  EXPECT_THAT(choose(together({coded, tuned_to([](auto& p) { p.direct.reset(); })})).refused,
+              refuses("profile", "it does not say how such reads are made best"));
+  EXPECT_THAT(choose(together({coded, tuned, resident(1)})).refused,
+              refuses("profile", "measured on bytes that memory did not hold"));
+  EXPECT_THAT(choose(together({coded, tuned, engine_refused("libaio")})).refused,
+              refuses("profile", "libaio: seccomp"));
+  EXPECT_THAT(choose(together({coded, tuned, engines({{"pread", std::nullopt}})})).refused,
+              refuses("profile", "its engine is not there: libaio"));
+  EXPECT_THAT(choose(together({coded, no_direct_input,
+                               tuned_to([](auto& p) { p.buffered->engine = "io_uring"; })}))
+                  .refused,
+              refuses("profile", "io_uring: the kernel gives its buffered reads to threads"));
+}
+
+TEST(ProfileTest, IsNoMatterWhereTheKernelReads) {
+  EXPECT_THAT(choose(tuned_to([](auto& p) { p.kernel = "6.2"; })).refused, IsEmpty());
+}
+
+TEST(ReportTest, IsChosenForWithAProfile) {
+  Situation situation;
+  situation.file.file_system = FileSystemInfo{"nfs4", FileSystemKind::kNetwork};
+  ReadProfile profile = profile_of_the_disk();
+  profile.file_system = "nfs4";
+  const ReadChoice choice = wpack::choose_reading({situation.host, situation.file}, profile);
+  EXPECT_EQ(choice.block_size, 4 * kMebibyte);
 }
 
 TEST(ReportTest, IsChosenForAsTheOnlyShard) {

@@ -89,6 +89,7 @@ TEST(FileFactsTest, SaysWhyADeviceOrMountIsNotKnown) {
   const std::string path = system.write("data", "x");
   ASSERT_OK_AND_ASSIGN(const FileFacts facts, path_facts(SystemFiles(system.path()), path));
   EXPECT_THAT(facts.device, Fails(ErrorCode::kUnsupportedHost, "no one block device"));
+  EXPECT_THAT(facts.device_number, IsOk()) << "the system calls know it";
   EXPECT_THAT(facts.kernel_readahead, Fails(ErrorCode::kIo, "read_ahead_kb"));
   EXPECT_THAT(facts.mount, Fails(ErrorCode::kIo, "mountinfo"));
 }
@@ -97,6 +98,7 @@ TEST(FileFactsTest, SaysOfAClosedDescriptorThatNothingIsKnown) {
   const FileFacts facts = file_facts(SystemFiles(), -1, "gone");
   EXPECT_THAT(facts.file_system, Fails(ErrorCode::kIo, "statfs"));
   EXPECT_THAT(facts.device, Fails(ErrorCode::kIo, "stat"));
+  EXPECT_THAT(facts.device_number, Fails(ErrorCode::kIo, "stat"));
   EXPECT_THAT(facts.resident, Fails(ErrorCode::kIo, "stat"));
 }
 
@@ -129,6 +131,7 @@ TEST_F(DeviceTest, IsReadFromItsQueue) {
   const FileFacts facts = look();
   ASSERT_THAT(facts.device, IsOk());
   EXPECT_EQ(facts.device->number, number_);
+  EXPECT_EQ(facts.device_number.value(), number_);
   EXPECT_TRUE(facts.device->rotational);
   EXPECT_EQ(facts.device->logical_block_size, 512U);
   EXPECT_EQ(facts.kernel_readahead.value_or(0U), 131072U);

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "facts_report.h"
 #include "human.h"
+#include "profile_cache.h"
 #include "wpack/container.h"
 #include "wpack/explain.h"
 #include "wpack/host.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct DoctorOptions {
   std::string path = ".";
+  bool use_profile = true;
   bool json = false;
 };
 
@@ -32,13 +34,14 @@ bool is_container(const std::string& path) {
 }
 
 // A container that does not open is a finding: it does not end the examination.
-Fact<std::vector<Plan>> plans_for(const DoctorOptions& options, const HostReport& report) {
+Fact<std::vector<Plan>> plans_for(const DoctorOptions& options, const HostReport& report,
+                                  const std::optional<ReadProfile>& profile) {
   std::vector<Plan> plans;
   if (!is_container(options.path)) {
-    plans.push_back({report.file.path, choose_reading(report)});
+    plans.push_back({report.file.path, choose_reading(report, profile)});
     return plans;
   }
-  WPACK_ASSIGN(const Container container, Container::open(options.path));
+  WPACK_ASSIGN(const Container container, Container::open(options.path, {.profile = profile}));
   WPACK_ASSIGN(Explanation explanation, explain(container));
   for (ShardExplanation& shard : explanation.shards)
     plans.push_back({std::move(shard.name), std::move(shard.choice)});
@@ -46,11 +49,13 @@ Fact<std::vector<Plan>> plans_for(const DoctorOptions& options, const HostReport
 }
 
 void print_doctor_json(const DoctorOptions& options, const HostReport& report,
+                       const std::optional<ReadProfile>& profile,
                        const Fact<std::vector<Plan>>& plans, Output& out) {
   Json json;
   json["path"] = options.path;
   json["host"] = host_json(report.host);
   json["file"] = file_json(report.file);
+  json["profile"] = profile_json(profile);
   json["plan"] = nullptr;
   json["plan_unknown"] = nullptr;
   if (plans) {
@@ -63,11 +68,13 @@ void print_doctor_json(const DoctorOptions& options, const HostReport& report,
   out.print_json(json);
 }
 
-void print_doctor(const HostReport& report, const Fact<std::vector<Plan>>& plans, Output& out) {
+void print_doctor(const HostReport& report, const std::optional<ReadProfile>& profile,
+                  const Fact<std::vector<Plan>>& plans, Output& out) {
   constexpr std::size_t kMaxReasonSize = 1024;
   Table table({Table::Align::kLeft, Table::Align::kLeft});
   add_host_rows(table, report.host);
   add_file_rows(table, report.file);
+  if (profile) add_profile_rows(table, *profile);
   if (plans) {
     for (const Plan& plan : *plans) {
       table.add_row(
@@ -82,11 +89,12 @@ void print_doctor(const HostReport& report, const Fact<std::vector<Plan>>& plans
 
 Status run_doctor(const DoctorOptions& options, Output& out) {
   WPACK_ASSIGN(const HostReport report, inspect_host(options.path));
-  const Fact<std::vector<Plan>> plans = plans_for(options, report);
+  const auto profile = find_profile(options.path, options.use_profile);
+  const Fact<std::vector<Plan>> plans = plans_for(options, report, profile);
   if (options.json) {
-    print_doctor_json(options, report, plans, out);
+    print_doctor_json(options, report, profile, plans, out);
   } else {
-    print_doctor(report, plans, out);
+    print_doctor(report, profile, plans, out);
   }
   return {};
 }
@@ -108,6 +116,7 @@ void add_doctor_command(CLI::App& app, Action& action) {
                 "for it. What this host does not tell is unknown, with the reason, and no\n"
                 "failure. Reads no payload."});
   add_value(command, "PATH", options->path, "", "what to look at (default: the current directory)");
+  add_profile_flag(command, options->use_profile);
   add_json_flag(command, options->json);
   on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_doctor(*options, out); };

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "human.h"
 #include "load_run.h"
+#include "profile_cache.h"
 #include "rank_slices.h"
 #include "text_file.h"
 #include "wpack/container.h"
@@ -151,6 +152,7 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
   if (!options.order.empty()) {
     WPACK_ASSIGN(options.open.use_order, read_use_order(options.order));
   }
+  options.open.profile = find_profile(options.container, options.use_profile);
   const Result<LoadReport> loaded = run_load(options);
   if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
   if (!loaded) return loaded.error();
@@ -201,6 +203,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "--metrics-file", options.metrics, "FILE",
             "write statistics to FILE for Prometheus, replacing it at once");
   add_rank_options(command, options.rank);
+  add_profile_flag(command, options.use_profile);
   add_index_limit(command, options.open.max_index_bytes);
   add_json_flag(command, options.json);
 }

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "facts_report.h"
 #include "human.h"
+#include "profile_cache.h"
 #include "rank_slices.h"
 #include "wpack/container.h"
 #include "wpack/explain.h"
@@ -22,6 +23,7 @@ struct PlanOptions {
   std::vector<std::string> layers;
   std::vector<std::string> tensors;
   RankOptions rank;
+  bool use_profile = true;
   bool json = false;
 
   [[nodiscard]] bool asks() const { return !layers.empty() || !tensors.empty() || rank.given(); }
@@ -114,6 +116,7 @@ void print_plan_json(const ContainerInfo& info, const Explanation& explanation,
   json["uuid"] = to_string(info.uuid);
   json["host"] = host_json(explanation.host);
   json["request"] = request_json(request);
+  json["profile"] = profile_json(explanation.profile);
   out.commit();
   JsonRows shards(out, "shards", json);
   for (const ShardExplanation& shard : explanation.shards) {
@@ -133,12 +136,19 @@ void print_plan(const ContainerInfo& info, const Explanation& explanation, Outpu
     size += shard.file.size;
   }
   out.print(table.text());
+  if (explanation.profile) {
+    Table profile({Table::Align::kLeft, Table::Align::kLeft});
+    add_profile_rows(profile, *explanation.profile);
+    out.print(profile.text());
+  }
   out.print(fmt::format("{}: {}, {}\n", escape_name(info.path),
                         human_count(explanation.shards.size(), "shard"), human_size(size)));
 }
 
 Status run_plan(const PlanOptions& options, Output& out) {
-  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
+  OpenOptions open = options.open;
+  open.profile = find_profile(options.container, options.use_profile);
+  WPACK_ASSIGN(const Container container, Container::open(options.container, open));
   WPACK_ASSIGN(const std::optional<RequestPlan> request, plan_request(container, options));
   WPACK_ASSIGN(const Explanation explanation, explain(container));
   const ContainerInfo info = container.info();
@@ -175,6 +185,7 @@ void add_plan_command(CLI::App& app, Action& action) {
   add_rank_options(command, options->rank);
   add_access(command, options->open.access);
   add_index_limit(command, options->open.max_index_bytes);
+  add_profile_flag(command, options->use_profile);
   add_json_flag(command, options->json);
   on_chosen(command, [options, &action] {
     check_rank_options(options->rank);

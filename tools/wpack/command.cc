@@ -91,6 +91,8 @@ template Option add_value(CLI::App&, const std::string&, std::vector<std::string
                           const std::string&, const std::string&);
 template Option add_value(CLI::App&, const std::string&, std::optional<std::string>&,
                           const std::string&, const std::string&);
+template Option add_value(CLI::App&, const std::string&, double&, const std::string&,
+                          const std::string&);
 template Option add_value(CLI::App&, const std::string&, int&, const std::string&,
                           const std::string&);
 template Option add_value(CLI::App&, const std::string&, std::uint32_t&, const std::string&,
@@ -106,6 +108,10 @@ Option add_values(CLI::App& command, const std::string& name, std::vector<std::s
 
 Option add_flag(CLI::App& command, const std::string& names, bool& flag, const std::string& help) {
   return Option(*command.add_flag(names, flag, help));
+}
+
+void add_profile_flag(CLI::App& command, bool& use_profile) {
+  add_flag(command, "!--no-profile", use_profile, "leave aside what wpack tune has measured");
 }
 
 void add_json_flag(CLI::App& command, bool& json) {

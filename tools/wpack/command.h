@@ -103,6 +103,9 @@ void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes);
 // --access, for every command that reads, or says how it would.
 void add_access(CLI::App& command, AccessMode& access);
 
+// --no-profile, for the same: false leaves aside what `wpack tune` has kept.
+void add_profile_flag(CLI::App& command, bool& use_profile);
+
 // An option whose value is one word of a list: `choose` is told which, counted from 0.
 void add_word(CLI::App& command, const std::string& name, const std::vector<std::string>& words,
               const std::function<void(std::size_t chosen)>& choose, const std::string& help);
@@ -130,6 +133,7 @@ void add_verify_command(CLI::App& app, Action& action);
 void add_load_command(CLI::App& app, Action& action);
 void add_plan_command(CLI::App& app, Action& action);
 void add_doctor_command(CLI::App& app, Action& action);
+void add_tune_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_bench_step_command(CLI::App& app, Action& action);
 void add_unpack_command(CLI::App& app, Action& action);

@@ -67,6 +67,18 @@ Json engines_json(const std::vector<EngineProbe>& engines) {
   return rows;
 }
 
+// The first writes to 10^9 bytes of fresh memory take so long.
+std::string touch_text(const std::optional<std::uint64_t>& nanoseconds_per_mebibyte) {
+  if (!nanoseconds_per_mebibyte) return "not measured";
+  return fmt::format("{:.3f} s/GB", static_cast<double>(*nanoseconds_per_mebibyte) / (1 << 20));
+}
+
+std::string shape_text(const std::optional<ReadShape>& shape) {
+  if (!shape) return "not measured";
+  return fmt::format("{} of {} by {}", human_count(shape->depth, "request"),
+                     human_size(shape->block_size), shape->engine);
+}
+
 std::string file_system_text(const FileSystemInfo& info) {
   return fmt::format("{} ({})", escape_name(info.type, kMaxReasonSize), to_string(info.kind));
 }
@@ -148,6 +160,23 @@ Json choice_json(const ReadChoice& choice) {
           {"refused", std::move(refused)}};
 }
 
+Json shape_json(const std::optional<ReadShape>& shape) {
+  if (!shape) return nullptr;
+  return {{"engine", shape->engine}, {"block_size", shape->block_size}, {"depth", shape->depth}};
+}
+
+Json profile_json(const std::optional<ReadProfile>& profile) {
+  if (!profile) return nullptr;
+  return {{"kernel", profile->kernel},
+          {"device", profile->device},
+          {"file_system", profile->file_system},
+          {"direct", shape_json(profile->direct)},
+          {"buffered", shape_json(profile->buffered)},
+          {"first_touch_ns_per_mebibyte",
+           {{"small_pages", or_null(profile->first_touch.small_pages)},
+            {"huge_pages", or_null(profile->first_touch.huge_pages)}}}};
+}
+
 void add_host_rows(Table& table, const HostFacts& host) {
   const auto as_is = [](const std::string& text) { return escape_name(text, kMaxReasonSize); };
   add_fact_row(table, "kernel", host.kernel, as_is);
@@ -194,6 +223,18 @@ void add_file_rows(Table& table, const FileFacts& file) {
   });
   add_fact_row(table, "in the page cache", file.resident,
                [&file](std::uint64_t resident) { return residency_text(resident, file.size); });
+}
+
+void add_profile_rows(Table& table, const ReadProfile& profile) {
+  table.add_row({"profile of", fmt::format("{} on device {}, kernel {}",
+                                           escape_name(profile.file_system, kMaxReasonSize),
+                                           escape_name(profile.device, kMaxReasonSize),
+                                           escape_name(profile.kernel, kMaxReasonSize))});
+  table.add_row({"tuned direct reads", shape_text(profile.direct)});
+  table.add_row({"tuned buffered reads", shape_text(profile.buffered)});
+  table.add_row({"first touch",
+                 fmt::format("{}, with huge pages {}", touch_text(profile.first_touch.small_pages),
+                             touch_text(profile.first_touch.huge_pages))});
 }
 
 std::string choice_text(const ReadChoice& choice) {

@@ -1,13 +1,16 @@
-// What `wpack plan` and `wpack doctor` both show: facts, and choices made from them.
+// What `wpack plan`, `wpack doctor` and `wpack tune` show alike: facts, profiles, and choices made
+// from them.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "human.h"
 #include "output.h"
 #include "wpack/explain.h"
 #include "wpack/host.h"
+#include "wpack/read_profile.h"
 
 namespace wpack::cli {
 
@@ -16,10 +19,14 @@ namespace wpack::cli {
 [[nodiscard]] Json host_json(const HostFacts& host);
 [[nodiscard]] Json file_json(const FileFacts& file);
 [[nodiscard]] Json choice_json(const ReadChoice& choice);
+// Null if there is none.
+[[nodiscard]] Json shape_json(const std::optional<ReadShape>& shape);
+[[nodiscard]] Json profile_json(const std::optional<ReadProfile>& profile);
 
 // Rows of two columns: what, and its value or why that is unknown.
 void add_host_rows(Table& table, const HostFacts& host);
 void add_file_rows(Table& table, const FileFacts& file);
+void add_profile_rows(Table& table, const ReadProfile& profile);
 
 // "read in and map, 4 requests of 8.39 MB".
 [[nodiscard]] std::string choice_text(const ReadChoice& choice);

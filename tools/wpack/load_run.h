@@ -27,6 +27,7 @@ struct LoadOptions {
   std::string record;   // file; empty: none
   std::string order;    // file; empty: none
   RankOptions rank;
+  bool use_profile = true;
   bool json = false;
 };
 

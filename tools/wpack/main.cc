@@ -25,6 +25,7 @@ constexpr std::string_view kFooter =
     "  wpack bench model.wpack --against torch:model.pth   compare with torch.load\n"
     "  wpack unpack model.wpack -o back.safetensors    convert it back\n"
     "  wpack doctor model.wpack                        how this host would read it\n"
+    "  wpack tune model.wpack                          measure how it is read best\n"
     "\n"
     "Exit status:\n"
     "  0    success\n"
@@ -57,6 +58,7 @@ void set_up(CLI::App& app, Action& action) {
   add_unpack_command(app, action);
   add_plan_command(app, action);
   add_doctor_command(app, action);
+  add_tune_command(app, action);
   add_help_command(app, action);
 }
 
