@@ -70,8 +70,8 @@ class Rounds {
 
   [[nodiscard]] Status run() {
     WPACK_TRY(measure_first_touch_of_memory());
-    ShapePlan plan = plan_shapes(report_.facts.host, report_.facts.file);
-    report_.skipped = std::move(plan.skipped);
+    const ShapePlan plan = plan_shapes(report_.facts.host, report_.facts.file);
+    report_.skipped.insert(report_.skipped.end(), plan.skipped.begin(), plan.skipped.end());
     report_.direct.standard = plan.direct.standard;
     report_.buffered.standard = plan.buffered.standard;
     if (!plan.direct.shapes.empty() || !plan.buffered.shapes.empty())
