@@ -8,10 +8,13 @@
 // be read ahead of the first.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <thread>
 
 #include "wpack/container.h"
@@ -90,7 +93,12 @@ int main(int argc, char** argv) {
   const wpack::OpenOptions options{
       .readahead_layers = static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10)),
       .memory_budget = std::strtoull(argv[2], nullptr, 10)};
-  const auto report = stream(argv[1], options, std::atof(argv[3]));
+  const double pace = std::atof(argv[3]);
+  if (!(pace > 0)) {
+    std::cerr << "stream: '" << argv[3] << "' is no number of bytes a second\n";
+    return 2;
+  }
+  const auto report = stream(argv[1], options, pace);
   if (!report) {
     std::cerr << report.error().message() << '\n';
     return 1;

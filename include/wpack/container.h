@@ -354,8 +354,8 @@ class WPACK_EXPORT Container {
   [[nodiscard]] ContainerInfo info() const&& = delete;
   [[nodiscard]] AccessStats stats() const;
   // Returns the layers that were used since it was opened, in the order of their first use: those
-  // that were acquired, or of which a tensor or slice was. Threads that use layers at the same
-  // moment come in either order.
+  // that were acquired or copied (wpack/transfer.h), or of which a tensor or slice was. Threads
+  // that use layers at the same moment come in either order.
   [[nodiscard]] UseOrder use_order() const;
   [[nodiscard]] std::vector<ShardInfo> shards() const;
   // Names, sizes and digests of the files that it was packed from.

@@ -42,8 +42,8 @@ inline constexpr std::uint64_t kMaxUseOrderSize = std::uint64_t{8} << 20;
 // Reads and parses the file `path` (links are followed). Errors, with its name: those, and kIo.
 [[nodiscard]] WPACK_EXPORT Result<UseOrder> read_use_order(const std::string& path);
 
-// Returns the text of a file that parse_use_order() reads as `order`, whose names are UTF-8. A pure
-// function.
+// Returns the text of a file that parse_use_order() reads as `order`, whose names are UTF-8, if it
+// has at most kMaxUseOrderSize bytes. A pure function.
 [[nodiscard]] WPACK_EXPORT std::string to_json(const UseOrder& order);
 
 }  // namespace wpack

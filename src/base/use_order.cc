@@ -23,7 +23,8 @@ Result<UseOrder> parse_use_order(std::string_view text) {
   WPACK_TRY(base::check_version(document, kKind, kVersion));
   if (!document.contains("layers")) return base::bad_json("the file", "has no \"layers\"");
   nlohmann::json& list = document["layers"];
-  WPACK_TRY(base::check_list(list, "layers", kMaxLayers));
+  // A program that used nothing recorded that.
+  if (!list.is_array() || !list.empty()) WPACK_TRY(base::check_list(list, "layers", kMaxLayers));
   UseOrder order;
   order.layers.reserve(list.size());
   std::set<std::string_view> seen;  // into `order`, which does not grow past what it reserved

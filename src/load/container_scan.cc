@@ -60,7 +60,7 @@ ContainerScan::ContainerScan(const OpenedIndex& index, const ProgressCallback& p
       progress_(progress),
       max_faults_(std::max<std::uint64_t>(max_faults, 1)),
       tensors_(tensors_by_place(rows_)),
-      bytes_(index, reading) {
+      bytes_(index, std::move(reading)) {
   done_.total_bytes = total_size(rows_);
   report_.tensor_count = rows_.tensors().size();
 }

@@ -67,15 +67,22 @@ Status ContainerState::start(const ProgressCallback& progress) {
   return {};
 }
 
-// Shards that will be mapped are checked in the page cache, which then holds them; those that will
-// be read must not pass through it twice, and their disk may fail without ending the process.
-std::uint32_t ContainerState::scan_threads() const {
-  if (options_.access == AccessMode::kRead || options_.memory_budget) return 0;
-  return load::read_in_threads(chooser_.host());
+// Shards that will be mapped are checked in the page cache, which then holds them. Those that will
+// be read must not pass through it twice. A server that stops answering must not end the process:
+// what lies on one is copied.
+load::ScanReading ContainerState::scan_reading() const {
+  if (options_.access == AccessMode::kRead || options_.memory_budget) return {};
+  return {.map_threads = load::read_in_threads(chooser_.host()),
+          .may_map = [this](const os::File& file) {
+            const auto file_system = chooser_.choose(file).file.file_system;
+            return file_system && file_system->kind != FileSystemKind::kNetwork &&
+                   file_system->kind != FileSystemKind::kFuse &&
+                   file_system->kind != FileSystemKind::kUnknown;
+          }};
 }
 
 Status ContainerState::check_everything(const ProgressCallback& progress) {
-  load::ContainerScan scan(index_, progress, 1, {.map_threads = scan_threads()});
+  load::ContainerScan scan(index_, progress, 1, scan_reading());
   WPACK_TRY(scan.run());
   VerifyReport report = scan.take_report();
   if (!report.faults.empty()) return std::move(report.faults.front());

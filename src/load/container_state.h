@@ -16,6 +16,7 @@
 #include "load/layer_loader.h"
 #include "load/layer_reader.h"
 #include "load/read_chooser.h"
+#include "load/scan_bytes.h"
 #include "load/shard_set.h"
 #include "load/slice_reader.h"
 #include "load/tensor_transfer.h"
@@ -81,7 +82,7 @@ class ContainerState {
 
  private:
   [[nodiscard]] Status check_everything(const ProgressCallback& progress);
-  [[nodiscard]] std::uint32_t scan_threads() const;
+  [[nodiscard]] load::ScanReading scan_reading() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 

@@ -6,6 +6,7 @@
 namespace wpack::load {
 
 void FirstUses::note(std::uint32_t layer) noexcept {
+  if (layer >= layer_count_) return;
   std::atomic<std::uint32_t>& rank = ranks_[layer];
   if (rank.load(std::memory_order_relaxed) != 0) return;
   std::uint32_t unused = 0;

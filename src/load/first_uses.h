@@ -14,6 +14,7 @@ class FirstUses {
   explicit FirstUses(std::uint32_t layer_count)
       : layer_count_(layer_count), ranks_(new std::atomic<std::uint32_t>[layer_count] {}) {}
 
+  // A number that no layer has, which only a changed index holds, is not noted.
   void note(std::uint32_t layer) noexcept;
 
   // Returns the layers in the order of their first use.

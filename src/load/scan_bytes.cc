@@ -28,7 +28,7 @@ std::uint64_t buffer_size(const format::Index& index) {
 }  // namespace
 
 ScanBytes::ScanBytes(const OpenedIndex& index, ScanReading reading)
-    : index_(index), reading_(reading), buffer_(buffer_size(index.file.index)) {}
+    : index_(index), reading_(std::move(reading)), buffer_(buffer_size(index.file.index)) {}
 
 void ScanBytes::open(os::File file, std::uint32_t number, std::uint64_t size) {
   file_ = std::move(file);
@@ -36,6 +36,7 @@ void ScanBytes::open(os::File file, std::uint32_t number, std::uint64_t size) {
   window_ = {};
   mapped_ = {};
   if (reading_.map_threads == 0 || !os::MappedRegion::can_populate()) return;
+  if (reading_.may_map && !reading_.may_map(file_)) return;
   auto region = os::MappedRegion::map(file_.fd(), size);
   if (!region) return;
   mapped_.number = number;
@@ -65,7 +66,10 @@ Bytes ScanBytes::filler(std::uint64_t max_size) const noexcept {
 
 bool ScanBytes::read_in_from(std::uint64_t offset) {
   const std::uint64_t size = mapped_.region.bytes().size();
-  if (offset >= size) return false;
+  if (offset >= size) {
+    mapped_.region = {};  // only reading says what lies behind its end
+    return false;
+  }
   const ByteRange window{offset, std::min(size, offset + kReadInSize)};
   std::vector<MappedPiece> pieces;
   for (const ByteRange piece : split_into_pieces(window, kReadInPieceSize))

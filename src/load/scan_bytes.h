@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "load/access_counters.h"
@@ -19,6 +20,8 @@ struct ScanReading {
   // This many threads read mapped shards in. 0: they are copied; so they are where mapping or
   // reading in is refused, since a page that cannot be read would end the process.
   std::uint32_t map_threads = 0;
+  // Says of an open shard whether it may be mapped; null: all may.
+  std::function<bool(const os::File&)> may_map = nullptr;
 };
 
 // Thread safety: one thread at a time.

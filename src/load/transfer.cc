@@ -89,6 +89,7 @@ Status read_tensor(const Container& container, std::uint32_t id, MutableBytes ou
                    const TransferOptions& options) {
   ContainerState& state = HandleFactory::state(container);
   WPACK_ASSIGN(const load::TransferSource source, find_source(state, id, out.size()));
+  state.first_uses().note(state.index().tensors()[id].layer);
   if (out.empty()) return {};
   return state.transfer().to_host(source, out, control_of(options), options.progress);
 }
@@ -100,6 +101,7 @@ Status copy_to_device(const Container& container, std::span<const TensorDestinat
   std::vector<DeviceRange> destinations;
   for (const auto& [tensor, to] : tensors) {
     WPACK_ASSIGN(const load::TransferSource source, find_source(state, tensor, to.size));
+    state.first_uses().note(state.index().tensors()[tensor].layer);
     sources.push_back(source);
     destinations.push_back(to);
   }
@@ -116,6 +118,7 @@ Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, Sta
                  fmt::format("{}: has no layer '{}'", state.opened_index().label, id));
   }
   const format::LayerRow layer = index.layers()[id];
+  state.first_uses().note(id);
   WPACK_ASSIGN(const LayerPlaces places, place_layer(state, layer));
   auto memory = ring.device().allocate(places.size);
   if (!memory) return std::move(memory).error().in(state.opened_index().label);

@@ -28,9 +28,10 @@ Fact<std::uint64_t> resident_in(int fd, ByteRange window) {
 }  // namespace
 
 ByteRange Windows::next(std::uint64_t most) const {
-  const std::uint64_t size = std::min(most, size_);
-  const std::uint64_t begin = position_ + size <= size_ ? position_ : 0;
-  return {begin, begin + size};
+  // A rest that is much shorter than what is wanted would be measured as a file that ends.
+  const bool ends_soon = size_ - position_ < std::min(most, size_) / 4;
+  const std::uint64_t begin = ends_soon ? 0 : position_;
+  return {begin, std::min(begin + most, size_)};
 }
 
 Result<ByteRange> Windows::next_cold(std::uint64_t most) {

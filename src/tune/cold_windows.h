@@ -16,7 +16,7 @@ class Windows {
   Windows(const os::File& file, std::uint64_t size) : file_(file), size_(size) {}
 
   // Returns the next window: at most `most` bytes, from where the last read ended, and from the
-  // front of the file again when its end is near.
+  // front of the file again when less than a quarter of that is left.
   [[nodiscard]] ByteRange next(std::uint64_t most) const;
   // The same of bytes that the page cache does not hold: what it held was dropped. Errors:
   // kUnsupportedHost (they stay, or the kernel does not tell).

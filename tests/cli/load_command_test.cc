@@ -215,6 +215,17 @@ TEST_F(LoadCommandTest, LoadsTensorsThatAreLargerThanTheBudgetSliceBySlice) {
   }
 }
 
+// Rows that do not begin where a word does: their slices hold other words than the whole.
+TEST_F(LoadCommandTest, AddsNothingUpWhereSlicesDoNotKeepWordsTogether) {
+  constexpr std::uint64_t kRow = (8 << 20) + 9;
+  const std::string container = pack_file(
+      directory_, "odd", safetensors_file({{"layers.0.w", "U8", {2, kRow}, noise(2 * kRow, 7)}}));
+  const Json sliced =
+      run_json({"load", container, "--touch", "bytes", "--budget", "6MiB", "--json"});
+  EXPECT_EQ(sliced["bytes"], 2 * kRow);
+  EXPECT_TRUE(sliced["word_sum"].is_null());
+}
+
 TEST_F(LoadCommandTest, RefusesABudgetThatHoldsNoSlice) {
   const std::string container =
       pack_file(directory_, "large",

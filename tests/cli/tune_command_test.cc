@@ -215,6 +215,8 @@ TEST_F(TuneCommandTest, KeepsInTheHomeDirectoryWhereNoOtherIsNamed) {
 
 TEST_F(TuneCommandTest, KeepsNothingWhenItIsInterrupted) {
   const std::string file = large_file();
+  if (json_of({"doctor", file, "--json"})["file"]["file_system"]["kind"] == "memory")
+    GTEST_SKIP() << "there is nothing to wait for: the file is memory already";
   Command command({"tune", file}, [this] { ::setenv("XDG_CACHE_HOME", cache_.c_str(), 1); });
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   ASSERT_EQ(::kill(command.pid(), SIGINT), 0);

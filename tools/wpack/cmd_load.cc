@@ -144,6 +144,16 @@ void print_report(const LoadOptions& options, const LoadReport& report, Output& 
   out.print(table.text());
 }
 
+Status record_use_order(const std::string& path, const UseOrder& order) {
+  const std::string text = to_json(order);
+  if (text.size() > kMaxUseOrderSize) {
+    return Error(ErrorCode::kLimit, fmt::format("{}: the use order would take {} bytes, and {} are "
+                                                "read",
+                                                escape_name(path), text.size(), kMaxUseOrderSize));
+  }
+  return replace_text_file(path, text);
+}
+
 // A load that failed leaves its trace too: there it is of most use.
 Status load_and_report(const LoadOptions& wanted, Output& out) {
   LoadOptions options = wanted;
@@ -154,14 +164,17 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
   }
   options.open.profile = find_profile(options.container, options.use_profile);
   const Result<LoadReport> loaded = run_load(options);
-  if (trace != nullptr) WPACK_TRY(replace_text_file(options.trace, trace->to_json()));
+  const Status traced =
+      trace == nullptr ? Status() : replace_text_file(options.trace, trace->to_json());
+  if (!loaded && !traced) report_warning(traced.error().message());
   if (!loaded) return loaded.error();
+  WPACK_TRY(traced);
   const LoadReport& report = *loaded;
   if (!options.metrics.empty()) {
     WPACK_TRY(replace_text_file(options.metrics, to_prometheus(report.stats, options.container)));
   }
   if (!options.record.empty()) {
-    WPACK_TRY(replace_text_file(options.record, to_json(report.use_order)));
+    WPACK_TRY(record_use_order(options.record, report.use_order));
   }
   if (options.json) {
     print_report_json(options, report, out);

@@ -13,20 +13,31 @@ namespace {
 struct Cut {
   std::uint32_t dim = 0;
   std::uint64_t step = 0;
+  // Each byte has the same place in its 64-bit word as in the whole tensor: words may be added up.
+  bool keeps_words = false;
 };
 
 // Cuts a tensor into slices of at most a quarter of the budget: what reads them takes memory too.
-// Slices are whole multiples of eight elements, so that they are whole bytes, and whole words where
-// words are added up. Empty if there is no such cut.
+// Slices are whole multiples of eight elements, so that they are whole bytes. Empty if there is no
+// such cut.
 std::optional<Cut> cut_for_budget(const TensorInfo& info, std::uint64_t budget) {
   constexpr std::uint64_t kMultiple = 8;
+  std::uint64_t rows = 1;  // of the dimensions before `dim`: a slice has a run of bytes in each
   for (std::uint32_t dim = 0; dim < info.shape.size(); ++dim) {
     const std::uint64_t length = info.shape[dim];
-    if (length <= 1) continue;
-    const std::uint64_t one = std::max<std::uint64_t>(info.nbytes / length, 1);
-    const std::uint64_t step = budget / 4 / one / kMultiple * kMultiple;
-    if (step == 0) continue;
-    return Cut{dim, std::min(step, length)};
+    if (length > 1) {
+      const std::uint64_t one = std::max<std::uint64_t>(info.nbytes / length, 1);
+      const std::uint64_t step = std::min(budget / 4 / one / kMultiple * kMultiple, length);
+      if (step > 0) {
+        const std::uint64_t row = info.nbytes / rows;
+        const std::uint64_t inner = row / length;
+        const bool whole_bytes = inner * length * rows == info.nbytes;
+        const bool whole_words = step == length || inner * step % sizeof(std::uint64_t) == 0;
+        const bool same_places = rows == 1 || row % sizeof(std::uint64_t) == 0;
+        return Cut{dim, step, whole_bytes && whole_words && same_places};
+      }
+    }
+    rows *= length;
   }
   return std::nullopt;
 }
@@ -95,11 +106,12 @@ class LayerLoader {
     if (!cut) return too_large;
     const std::uint64_t length = info.shape[cut->dim];
     const bool adds = touch_ == Touch::kBytes && is_first_of_tied(info);
+    if (adds && !cut->keeps_words) sum_is_known_ = false;
     for (std::uint64_t begin = 0; begin < length; begin += cut->step) {
       WPACK_ASSIGN(const TensorSlice slice,
                    container_.slice(info.id, cut->dim, begin, std::min(begin + cut->step, length)));
       if (touch_ == Touch::kPages) touch_pages(slice.bytes());
-      if (adds) report_.word_sum = report_.word_sum.value_or(0) + sum_words(slice.bytes());
+      if (adds) add_up(slice.bytes());
     }
     count(info.nbytes > 0, false);
     count_bytes(info);
@@ -108,8 +120,7 @@ class LayerLoader {
 
   void touch(const Tensor& tensor) {
     touch(tensor.bytes(), tensor.mapped());
-    if (touch_ == Touch::kBytes && is_first_of_tied(tensor.info()))
-      report_.word_sum = report_.word_sum.value_or(0) + sum_words(tensor.bytes());
+    if (touch_ == Touch::kBytes && is_first_of_tied(tensor.info())) add_up(tensor.bytes());
     count_bytes(tensor.info());
   }
   void touch(Bytes bytes, bool mapped) {
@@ -130,6 +141,11 @@ class LayerLoader {
     ++report_.layer_count;
   }
 
+  // Where slices do not keep words together, there is no sum to compare with others'.
+  void add_up(Bytes bytes) {
+    sum_ += sum_words(bytes);
+    report_.word_sum = sum_is_known_ ? std::optional(sum_) : std::nullopt;
+  }
   [[nodiscard]] bool is_first_of_tied(const TensorInfo& info) {
     return added_.insert(info.alias_of == TensorInfo::kNone ? info.id : info.alias_of).second;
   }
@@ -143,6 +159,8 @@ class LayerLoader {
   std::vector<LayerView> views_;
   std::vector<std::vector<TensorSlice>> slices_;
   std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
+  std::uint64_t sum_ = 0;
+  bool sum_is_known_ = true;
   std::set<std::uint32_t> added_;  // tensors that are in the sum, of tied ones the first
 };
 
