@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace wpack::api {
@@ -35,11 +37,19 @@ Result<std::unique_ptr<AsyncReader>> make_reader(const ReadChoice& choice) {
   return Error(ErrorCode::kInternal, "no engine is called '" + choice.engine + "'");
 }
 
-std::vector<EngineProbe> probe_known_engines() {
-  std::vector<EngineProbe> probes = probe_engines();
-  std::erase_if(probes,
-                [](const EngineProbe& probe) { return find_factory(probe.name) == nullptr; });
-  return probes;
+// Trying is making one.
+std::vector<load::EngineCandidate> candidates() {
+  std::vector<load::EngineCandidate> engines;
+  for (const EngineFactory& factory : kFactories) {
+    engines.push_back({factory.name, [&factory]() -> std::optional<Error> {
+                         ReadChoice smallest;
+                         smallest.depth = 1;
+                         auto reader = factory.make(smallest);
+                         if (reader) return std::nullopt;
+                         return std::move(reader).error();
+                       }});
+  }
+  return engines;
 }
 
 }  // namespace
@@ -50,7 +60,7 @@ load::Engines make_engines(std::uint64_t budget) {
   return {.make_reader = make_reader,
           .memory = std::make_shared<load::MemoryBudget>(
               make_host_pool({.budget = budget, .keep_free = keep_free}), budget),
-          .probe = probe_known_engines};
+          .candidates = candidates()};
 }
 
 }  // namespace wpack::api

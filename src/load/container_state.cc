@@ -121,7 +121,8 @@ AccessStats ContainerState::stats() const {
 }
 
 Result<Explanation> ContainerState::explain() {
-  Explanation explanation{.host = chooser_.host(), .profile = options_.profile, .shards = {}};
+  Explanation explanation{
+      .host = chooser_.host_with_engines(), .profile = options_.profile, .shards = {}};
   for (std::uint32_t i = 0; i < index().shards().size(); ++i) {
     WPACK_ASSIGN(ShardExplanation shard, shards_.explain(i));
     explanation.shards.push_back(std::move(shard));

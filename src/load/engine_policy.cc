@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace wpack {
 
@@ -73,8 +74,10 @@ using Objection = std::optional<std::string>;
 
 class Policy {
  public:
-  Policy(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs)
+  Policy(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs,
+         std::span<const EngineCandidate> engines)
       : host_(host),
+        engines_(engines),
         file_(file),
         needs_(needs),
         kind_(file.file_system ? file.file_system->kind : FileSystemKind::kUnknown),
@@ -218,30 +221,30 @@ class Policy {
     if (is_in_memory()) return "it was measured on bytes that memory did not hold";
     if (!(profile.*measured)) return "it does not say how such reads are made best";
     const std::string& engine = (profile.*measured)->engine;
-    const auto probe = std::ranges::find(host_.engines, engine, &EngineProbe::name);
-    if (probe == host_.engines.end()) return "its engine is not there: " + engine;
-    if (const Objection objection = against_engine(*probe, against))
+    const auto candidate = std::ranges::find(engines_, engine, &EngineCandidate::name);
+    if (candidate == engines_.end()) return "its engine is not there: " + engine;
+    if (const Objection objection = against_engine(*candidate, against))
       return fmt::format("{}: {}", engine, *objection);
     return std::nullopt;
   }
 
-  [[nodiscard]] static Objection against_engine(const EngineProbe& probe, Against against) {
-    const auto kind = std::ranges::find(kEngineKinds, probe.name, &EngineKind::name);
+  [[nodiscard]] static Objection against_engine(const EngineCandidate& engine, Against against) {
+    const auto kind = std::ranges::find(kEngineKinds, engine.name, &EngineKind::name);
     if (kind == std::end(kEngineKinds)) return "nothing says what it is good for";
     if (!((*kind).*against).empty()) return std::string((*kind).*against);
-    if (probe.refused) return probe.refused->message();
+    if (const auto refused = engine.refusal()) return refused->message();
     return std::nullopt;
   }
 
   // Takes the first engine that has nothing against it.
   [[nodiscard]] Objection find_engine(Against against, Shape shape) {
-    for (const EngineProbe& probe : host_.engines) {
-      Objection objection = against_engine(probe, against);
+    for (const EngineCandidate& engine : engines_) {
+      Objection objection = against_engine(engine, against);
       if (!objection) {
-        take(probe.name, shape);
+        take(engine.name, shape);
         return std::nullopt;
       }
-      add_refusal({std::string(probe.name), *std::move(objection)});
+      add_refusal({std::string(engine.name), *std::move(objection)});
     }
     return "no engine for them works here";
   }
@@ -324,6 +327,7 @@ class Policy {
   }
 
   const HostFacts& host_;
+  const std::span<const EngineCandidate> engines_;
   const FileFacts& file_;
   const ReadNeeds& needs_;
   const FileSystemKind kind_;
@@ -338,8 +342,16 @@ std::uint32_t read_in_threads(const HostFacts& host) noexcept {
   return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U);
 }
 
+ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs,
+                          std::span<const EngineCandidate> engines) {
+  return Policy(host, file, needs, engines).choose();
+}
+
 ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs) {
-  return Policy(host, file, needs).choose();
+  std::vector<EngineCandidate> engines;
+  for (const EngineProbe& probe : host.engines)
+    engines.push_back({probe.name, [&probe] { return probe.refused; }});
+  return choose_reading(host, file, needs, engines);
 }
 
 }  // namespace load

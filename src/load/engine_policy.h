@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "wpack/container.h"
 #include "wpack/explain.h"
@@ -33,12 +36,25 @@ inline constexpr std::uint64_t kReadInPieceSize = std::uint64_t{8} << 20;
 // Share of a file from which on it counts as being in the page cache.
 inline constexpr double kWarmShare = 0.95;
 
+// An engine, and how to find out whether it works here: which can take 50 ms, so that it is asked
+// only where it matters.
+struct EngineCandidate {
+  std::string_view name;  // as AsyncReader::name() says it; never dangles
+  // Returns why it does not work here; nothing if it does. The same answer every time.
+  std::function<std::optional<Error>()> refusal;
+};
+
 // How many threads bring mapped bytes in. Each maps the pages that it has brought in, which is work
 // for a processor; a second one pays even so, as it reads while the first one maps
 // (format/decisions/0008).
 [[nodiscard]] std::uint32_t read_in_threads(const HostFacts& host) noexcept;
 
 // Never fails: where everything is refused, the choice is what can at least say so when it is used.
+// `engines`: the best first; HostFacts::engines is not looked at.
+[[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,
+                                        const ReadNeeds& needs,
+                                        std::span<const EngineCandidate> engines);
+// The same with HostFacts::engines.
 [[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,
                                         const ReadNeeds& needs);
 

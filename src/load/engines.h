@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "load/engine_policy.h"
 #include "load/memory_budget.h"
 #include "wpack/async_reader.h"
 #include "wpack/error.h"
@@ -17,10 +18,8 @@ struct Engines {
   // Makes the reader that was chosen, for one loading thread. Called from any thread.
   std::function<Result<std::unique_ptr<AsyncReader>>(const ReadChoice&)> make_reader;
   std::shared_ptr<MemoryBudget> memory;  // of this container, or shared with others
-  // The engines that make_reader knows, the best first. Called once, from any thread.
-  std::function<std::vector<EngineProbe>()> probe = [] {
-    return std::vector<EngineProbe>{{"pread", std::nullopt}};
-  };
+  // The engines that make_reader knows, the best first. Each is asked once, from any thread.
+  std::vector<EngineCandidate> candidates = {{"pread", [] { return std::optional<Error>(); }}};
 };
 
 }  // namespace wpack::load

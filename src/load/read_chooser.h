@@ -1,8 +1,10 @@
 // Choosing how the shards of one container are read: gathers the facts, and asks the policy.
 #pragma once
 
+#include <cstddef>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "load/engine_policy.h"
 #include "load/engines.h"
@@ -27,8 +29,7 @@ struct ShardReading {
 class ReadChooser {
  public:
   // `engines` outlives the chooser.
-  ReadChooser(const Engines& engines, ReadNeeds needs)
-      : engines_(engines), needs_(std::move(needs)) {}
+  ReadChooser(const Engines& engines, ReadNeeds needs);
 
   // Looks at `file` and, the first time, at the host.
   [[nodiscard]] ShardReading choose(const os::File& file) const;
@@ -37,12 +38,24 @@ class ReadChooser {
   // Adds the fact that no choice needs, and that costs more than the others.
   void add_mount(const os::File& file, ShardReading& reading) const;
 
-  // The host as it was when it was first asked for.
+  // The host as it was when it was first asked for, without its engines; and with all of them,
+  // which are tried for it.
   [[nodiscard]] const HostFacts& host() const;
+  [[nodiscard]] HostFacts host_with_engines() const;
   [[nodiscard]] bool must_map() const noexcept { return needs_.access == AccessMode::kMap; }
 
  private:
+  // What is known of a candidate.
+  struct Tried {
+    bool tried = false;
+    std::optional<Error> refused;
+  };
+  [[nodiscard]] std::optional<Error> refusal_of(std::size_t number) const;
+
   const Engines& engines_;
+  std::vector<EngineCandidate> candidates_;  // of engines_, each asked once
+  mutable std::mutex trying_;
+  mutable std::vector<Tried> tried_;
   const ReadNeeds needs_;
   const os::SystemFiles files_;
   mutable std::once_flag looked_;

@@ -55,11 +55,11 @@ class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, F
   [[nodiscard]] Result<Container> open(const EngineCase& engine, const Faults& faults) const {
     if (engine.direct) drop_from_page_cache();
     load::Engines engines = test_engines();
-    engines.probe = [&engine] {
-      std::vector<EngineProbe> probes = probe_engines();
-      std::erase_if(probes, [&](const EngineProbe& probe) { return probe.name != engine.engine; });
-      return probes;
-    };
+    engines.candidates.clear();
+    for (const EngineProbe& probe : probe_engines()) {
+      if (probe.name == engine.engine)
+        engines.candidates.push_back({probe.name, [probe] { return probe.refused; }});
+    }
     engines.make_reader =
         [faults](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_engine(choice));

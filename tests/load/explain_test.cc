@@ -67,6 +67,23 @@ TEST_F(ExplainTest, ReadsWithTheChosenEngineWhereReadingWasAskedFor) {
   EXPECT_THAT(choice.refused, Contains(Field(&Refusal::reason, HasSubstr("was asked for"))));
 }
 
+// Trying one can take 50 ms.
+TEST_F(ExplainTest, TriesAnEngineOnceAndOnlyWhereItMatters) {
+  int tried = 0;
+  load::Engines engines = test_engines();
+  engines.candidates = {{"pread", [&tried] {
+                           ++tried;
+                           return std::optional<Error>();
+                         }}};
+  auto container = load::open_container(path_, {}, engines);
+  ASSERT_THAT(container, IsOk());
+  expect_oracle(*container, builder_);
+  EXPECT_EQ(tried, 0) << "what is mapped needs no engine";
+  ASSERT_THAT(explain(*container), IsOk());
+  ASSERT_THAT(explain(*container), IsOk());
+  EXPECT_EQ(tried, 1);
+}
+
 TEST_F(ExplainTest, SaysThatEverythingWasCheckedAtOpen) {
   ASSERT_OK_AND_ASSIGN(const Container container,
                        open_with(path_, {.verify = VerifyPolicy::kFull}));
