@@ -18,7 +18,7 @@
 #include "wpack/container.h"
 #include "wpack/error.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the parser's own
 class App;
 class Option;
 }  // namespace CLI

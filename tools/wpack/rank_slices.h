@@ -11,7 +11,7 @@
 #include "wpack/error.h"
 #include "wpack/tensor_parallel.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the parser's own
 class App;
 }  // namespace CLI
 
