@@ -8,6 +8,7 @@
 
 namespace wpack::base {
 
+inline constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t kPageSize = 4096;  // of the format; the system's may be larger
 
 [[nodiscard]] constexpr bool is_power_of_two(std::uint64_t value) noexcept {

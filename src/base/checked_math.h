@@ -7,6 +7,9 @@
 
 namespace wpack::base {
 
+// What a size that overflowed is taken for, where there is no need to refuse it.
+inline constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
+
 [[nodiscard]] constexpr std::optional<std::uint64_t> checked_add(std::uint64_t a,
                                                                  std::uint64_t b) noexcept {
   std::uint64_t sum = 0;

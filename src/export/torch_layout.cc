@@ -14,7 +14,8 @@ namespace {
 constexpr std::uint64_t kAlignment = 64;                          // that of torch.save
 constexpr std::uint64_t kMaxPickleSize = std::uint64_t{1} << 30;  // what wpack reads itself
 constexpr std::uint64_t kMaxPayload = std::uint64_t{1} << 62;
-constexpr std::uint64_t kMaxDimension = (std::uint64_t{1} << 63) - 1;  // PyTorch counts in int64
+constexpr std::uint64_t kMaxTorchDimension =
+    (std::uint64_t{1} << 63) - 1;  // PyTorch counts in int64
 constexpr std::size_t kMaxArchiveName = 200;
 
 Status check_tensors(std::span<const ExportTensor> tensors) {
@@ -27,7 +28,7 @@ Status check_tensors(std::span<const ExportTensor> tensors) {
     }
     // Only beside a dimension of 0.
     if (std::ranges::any_of(tensor.shape,
-                            [](std::uint64_t size) { return size > kMaxDimension; })) {
+                            [](std::uint64_t size) { return size > kMaxTorchDimension; })) {
       return Error(ErrorCode::kBadInput,
                    fmt::format("tensor \"{}\": a PyTorch checkpoint cannot hold a dimension of "
                                "2^63 or more",

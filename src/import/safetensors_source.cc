@@ -48,24 +48,25 @@ class SafetensorsSource final : public FileSource {
   std::vector<ByteRange> ranges_;  // of each tensor in the file
 };
 
-Error bad(const os::File& file, std::string_view reason) {
+Error bad_file(const os::File& file, std::string_view reason) {
   return {ErrorCode::kBadInput, fmt::format("{}: {}", file.label(), reason)};
 }
 
 // Returns the length field and the header, 8 + N bytes.
 Result<std::string> read_front(const os::File& file, std::uint64_t file_size) {
   std::byte length[kLengthSize];
-  if (file_size < kLengthSize) return bad(file, "is too small to be a safetensors file");
+  if (file_size < kLengthSize) return bad_file(file, "is too small to be a safetensors file");
   WPACK_TRY(file.read_exact(0, length));
   const auto size = base::load_le<std::uint64_t>(length);
   if (size > kMaxSafetensorsHeader) {
-    return bad(file, fmt::format("safetensors header of {} bytes, more than the format's {}", size,
-                                 kMaxSafetensorsHeader));
+    return bad_file(file, fmt::format("safetensors header of {} bytes, more than the format's {}",
+                                      size, kMaxSafetensorsHeader));
   }
   if (!base::range_within(kLengthSize, size, file_size)) {
-    return bad(file, fmt::format("safetensors header of {} bytes in a file of {}: the file is cut "
-                                 "short, or not safetensors",
-                                 size, file_size));
+    return bad_file(file,
+                    fmt::format("safetensors header of {} bytes in a file of {}: the file is cut "
+                                "short, or not safetensors",
+                                size, file_size));
   }
   std::string front(kLengthSize + size, '\0');
   WPACK_TRY(file.read_exact(0, std::as_writable_bytes(std::span(front))));

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/align.h"
+
 namespace wpack {
 
 std::string_view to_string(ReadMethod method) noexcept {
@@ -29,7 +31,7 @@ std::string_view to_string(ReadMethod method) noexcept {
 namespace load {
 namespace {
 
-constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+using base::kMebibyte;
 
 // What layers of a shard are aligned to, and the buffers of pools.
 constexpr std::uint64_t kShardAlignment = 4096;

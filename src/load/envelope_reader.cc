@@ -10,7 +10,7 @@ namespace {
 
 // Reads the first page of `file`, as much of it as there is, and gives it to `decode`.
 template <typename Decode>
-Result<format::Envelope> read_envelope(const os::File& file, Decode decode) {
+Result<format::Envelope> read_and(const os::File& file, Decode decode) {
   WPACK_ASSIGN(const std::uint64_t size, file.size());
   format::EnvelopeBytes page;
   const auto front = MutableBytes(page).first(std::min<std::uint64_t>(size, page.size()));
@@ -23,12 +23,12 @@ Result<format::Envelope> read_envelope(const os::File& file, Decode decode) {
 }  // namespace
 
 Result<format::Envelope> read_envelope(const os::File& file) {
-  return read_envelope(
+  return read_and(
       file, [](Bytes page, std::uint64_t size) { return format::decode_envelope(page, size); });
 }
 
 Result<format::Envelope> read_shard_envelope(const os::File& file, const format::ShardRow& row) {
-  return read_envelope(file, [&](Bytes page, std::uint64_t size) {
+  return read_and(file, [&](Bytes page, std::uint64_t size) {
     return format::decode_shard_envelope(page, size, row);
   });
 }

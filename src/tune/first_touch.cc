@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/align.h"
 #include "os/anonymous_memory.h"
 #include "os/page_size.h"
 
 namespace wpack::tuning {
 namespace {
 
-constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+using base::kMebibyte;
+
 constexpr std::uint64_t kSize = 32 * kMebibyte;
 constexpr int kRounds = 7;
 constexpr std::uint64_t kMostNanoseconds = 1'000'000'000;  // as profiles have it

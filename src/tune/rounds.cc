@@ -18,9 +18,10 @@
 namespace wpack::tuning {
 namespace {
 
+using base::kMebibyte;
+
 using Seconds = std::chrono::duration<double>;
 
-constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t kGranule = 4096;  // of offsets and sizes; as shards have it
 constexpr std::uint64_t kLongestDirectRead = 256 * kMebibyte;
 constexpr std::uint64_t kLongestBufferedRead =

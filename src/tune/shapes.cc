@@ -8,12 +8,13 @@
 #include <span>
 #include <string>
 
+#include "base/align.h"
 #include "load/engine_policy.h"
 
 namespace wpack::tuning {
 namespace {
 
-constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+using base::kMebibyte;
 
 struct Size {
   std::uint64_t block_size;

@@ -12,18 +12,13 @@
 #include <system_error>
 
 #include "process_usage.h"
+#include "system.h"
 #include "wpack/text.h"
 
 namespace wpack::cli {
 namespace {
 
 constexpr int kAttempts = 5;
-
-Error failure(std::string_view operation, const std::string& path) {
-  return {ErrorCode::kIo, errno,
-          fmt::format("{} {}: {}", operation, escape_name(path),
-                      std::generic_category().message(errno))};
-}
 
 // A file that is open for reading.
 class OpenFile {
@@ -50,7 +45,7 @@ bool kernel_tells(const std::string& path, const struct stat& status) {
 Result<Residency> residency_of(const std::string& path) {
   const OpenFile file(path);
   struct stat status {};
-  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return failure("open", path);
+  if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0) return system_failure("open", path, errno);
   if (!kernel_tells(path, status)) {
     return Error(ErrorCode::kUnsupportedHost,
                  fmt::format("{}: the kernel tells only a file's owner, or who may write it, what "
@@ -60,13 +55,13 @@ Result<Residency> residency_of(const std::string& path) {
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return Residency{};
   void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.fd(), 0);
-  if (address == MAP_FAILED) return failure("map", path);
+  if (address == MAP_FAILED) return system_failure("map", path, errno);
   std::vector<unsigned char> pages((size + page_size() - 1) / page_size());
   const int answer = ::mincore(address, size, pages.data());
   const int error = errno;
   (void)::munmap(address, size);
   errno = error;
-  if (answer != 0) return failure("mincore of", path);
+  if (answer != 0) return system_failure("mincore", path, errno);
   const auto resident = std::count_if(pages.begin(), pages.end(),
                                       [](unsigned char page) { return (page & 1U) != 0; });
   return Residency{.resident_bytes = static_cast<std::uint64_t>(resident) * page_size(),
@@ -76,7 +71,7 @@ Result<Residency> residency_of(const std::string& path) {
 Status drop(const std::vector<std::string>& files) {
   for (const std::string& path : files) {
     const OpenFile file(path);
-    if (file.fd() < 0) return failure("open", path);
+    if (file.fd() < 0) return system_failure("open", path, errno);
     // Dirty pages stay; a file system that cannot be synced leaves that to the proof.
     (void)::fsync(file.fd());
     (void)::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
@@ -94,10 +89,10 @@ Status read_through(const std::vector<std::string>& files) {
   std::vector<char> buffer(std::size_t{1} << 20);
   for (const std::string& path : files) {
     const OpenFile file(path);
-    if (file.fd() < 0) return failure("open", path);
+    if (file.fd() < 0) return system_failure("open", path, errno);
     for (;;) {
       const ssize_t count = ::read(file.fd(), buffer.data(), buffer.size());
-      if (count < 0 && errno != EINTR) return failure("read", path);
+      if (count < 0 && errno != EINTR) return system_failure("read", path, errno);
       if (count == 0) break;
     }
   }

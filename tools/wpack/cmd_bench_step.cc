@@ -12,27 +12,22 @@
 
 #include "command.h"
 #include "process_usage.h"
+#include "system.h"
 #include "touch.h"
 #include "wpack/text.h"
 
 namespace wpack::cli {
 namespace {
 
-Error failure(std::string_view operation, const std::string& operand) {
-  return {ErrorCode::kIo, errno,
-          fmt::format("{} {}: {}", operation, escape_name(operand),
-                      std::generic_category().message(errno))};
-}
-
 // Maps a file and keeps it mapped. Closed when the process ends.
 Result<Bytes> map_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status {};
-  if (fd < 0 || ::fstat(fd, &status) != 0) return failure("open", path);
+  if (fd < 0 || ::fstat(fd, &status) != 0) return system_failure("open", path, errno);
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return Bytes();
   const void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (address == MAP_FAILED) return failure("map", path);
+  if (address == MAP_FAILED) return system_failure("map", path, errno);
   return Bytes(static_cast<const std::byte*>(address), size);
 }
 
@@ -66,7 +61,8 @@ Status map_files(const std::vector<std::string>& files, Touch touch, Output& out
 
 Status touch_memory(std::uint64_t size) {
   void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (address == MAP_FAILED) return failure("allocate", fmt::format("{} bytes", size));
+  if (address == MAP_FAILED)
+    return system_failure("allocate", fmt::format("{} bytes", size), errno);
   constexpr std::size_t kPageSize = 4096;
   auto* bytes = static_cast<volatile std::byte*>(address);
   for (std::uint64_t i = 0; i < size; i += kPageSize) bytes[i] = std::byte{1};

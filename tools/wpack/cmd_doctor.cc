@@ -70,7 +70,7 @@ void print_doctor_json(const DoctorOptions& options, const HostReport& report,
 
 void print_doctor(const HostReport& report, const std::optional<ReadProfile>& profile,
                   const Fact<std::vector<Plan>>& plans, Output& out) {
-  constexpr std::size_t kMaxReasonSize = 1024;
+  constexpr std::size_t kMaxFailureSize = 1024;
   Table table({Table::Align::kLeft, Table::Align::kLeft});
   add_host_rows(table, report.host);
   add_file_rows(table, report.file);
@@ -82,7 +82,7 @@ void print_doctor(const HostReport& report, const std::optional<ReadProfile>& pr
       add_reason_lines(table, plan.choice);
     }
   } else {
-    table.add_row({"plan", "unknown: " + one_line(plans.error().message(), kMaxReasonSize)});
+    table.add_row({"plan", "unknown: " + one_line(plans.error().message(), kMaxFailureSize)});
   }
   out.print(table.text());
 }

@@ -21,8 +21,6 @@ struct TuneArguments {
   bool json = false;
 };
 
-constexpr std::size_t kMaxReasonSize = 300;
-
 Json reads_json(const TunedReads& reads) {
   Json measured = Json::array();
   for (const MeasuredShape& shape : reads.measured) {

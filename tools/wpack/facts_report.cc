@@ -9,8 +9,6 @@
 namespace wpack::cli {
 namespace {
 
-constexpr std::size_t kMaxReasonSize = 300;
-
 // Adds `key` to `object`: the value as `show` turns it into JSON, or null and the reason.
 template <typename T, typename Show>
 void add_fact(Json& object, Json& unknown, const char* key, const Fact<T>& fact, Show show) {

@@ -2,6 +2,7 @@
 // from them.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,6 +14,8 @@
 #include "wpack/read_profile.h"
 
 namespace wpack::cli {
+
+inline constexpr std::size_t kMaxReasonSize = 300;  // bytes of a reason in a table
 
 // Members of facts that are not known are null; why stands in the object "unknown" under their
 // names.

@@ -12,24 +12,13 @@
 #include <utility>
 
 #include "output.h"
+#include "system.h"
 #include "text_file.h"
 #include "wpack/host.h"
 #include "wpack/text.h"
 
 namespace wpack::cli {
 namespace {
-
-// The environment does not change while the command runs.
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe)
-  return value == nullptr ? "" : value;
-}
-
-Error failure(std::string_view operation, const std::string& path, int error) {
-  return {ErrorCode::kIo, error,
-          fmt::format("{}: {} failed: {}", escape_name(path), operation,
-                      std::generic_category().message(error))};
-}
 
 // As a name of a file: what is not plain becomes %XX, so that no two are the same.
 std::string plain(std::string_view text) {
@@ -69,10 +58,10 @@ Result<std::string> make_profile_directory() {
   for (std::size_t end = path.find('/', 1); true; end = path.find('/', end + 1)) {
     const std::string parent = path.substr(0, end);
     if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)
-      return failure("creation of the directory", parent, errno);
+      return system_failure("creation of the directory", parent, errno);
     if (end == std::string::npos) break;
   }
-  if (::access(path.c_str(), W_OK | X_OK) != 0) return failure("writing", path, errno);
+  if (::access(path.c_str(), W_OK | X_OK) != 0) return system_failure("writing", path, errno);
   return path;
 }
 

@@ -6,15 +6,12 @@
 #include <cstdlib>
 #include <string>
 
+#include "system.h"
+
 namespace wpack::cli {
 namespace {
 
 // Returns the value of an environment variable; empty if it is not set.
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets any
-  return value == nullptr ? "" : value;
-}
-
 }  // namespace
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "import/bad_input.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -13,9 +14,7 @@ namespace {
 
 constexpr auto kRootNames = std::to_array<std::string_view>(
     {"state_dict", "model_state_dict", "model", "module", "net", "ema", "params"});
-constexpr std::size_t kMaxListed = 8;
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
+constexpr std::size_t kMaxListedChildren = 8;
 
 struct Child {
   std::uint32_t ordinal = 0;
@@ -50,7 +49,8 @@ std::string_view child_name(const PickleTree& tree, const Child& child, std::str
   return buffer;
 }
 
-// Returns at most kMaxListed children of `top` whose name `accepts` takes and that hold tensors.
+// Returns at most kMaxListedChildren children of `top` whose name `accepts` takes and that hold
+// tensors.
 template <typename Accepts>
 std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
                                          const TensorRebuilder& rebuilder, Accepts accepts) {
@@ -60,7 +60,7 @@ std::vector<Child> children_with_tensors(const PickleTree& tree, NodeId top,
   for_each_child(tree, top, [&](const Child& child) {
     if (accepts(child_name(tree, child, buffer)) && search.finds_tensor(child.value))
       found.push_back(child);
-    return found.size() == kMaxListed;
+    return found.size() == kMaxListedChildren;
   });
   return found;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "import/bad_input.h"
 #include "import/torch/checkpoint_root.h"
 #include "import/torch/metadata_text.h"
 #include "wpack/text.h"
@@ -16,9 +17,9 @@
 namespace wpack::import {
 namespace {
 
-constexpr std::size_t kMaxDepth = 256;
-constexpr std::size_t kMaxNameSize = 4096;
-constexpr std::size_t kMaxMetadataSize = std::size_t{64} << 10;  // keys and values together
+constexpr std::size_t kMaxTreeDepth = 256;
+constexpr std::size_t kMaxTensorNameSize = 4096;
+constexpr std::size_t kMaxTreeMetadataSize = std::size_t{64} << 10;  // keys and values together
 constexpr std::size_t kMaxWarnings = 64;
 constexpr std::size_t kMaxListed = 100'000;                   // dropped leaves
 constexpr std::size_t kMaxListedSize = std::size_t{8} << 20;  // bytes of their lines, about
@@ -30,8 +31,6 @@ constexpr std::uint64_t kMinSteps = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMaxStepsPerItem = 8;
 constexpr std::size_t kBytesPerStep = 64;
 constexpr std::uint64_t kStepsOfBadKey = 4;  // one that is no part of a path is described instead
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
 class Walk {
  public:
@@ -131,9 +130,9 @@ Result<Checkpoint> Walk::run(NodeId top) {
 
 Status Walk::enter(NodeId container, bool on_way_to_root, bool inside) {
   if (open_[container]) return bad(fmt::format("'{}' contains itself", escape_name(path_)));
-  if (frames_.size() == kMaxDepth) {
+  if (frames_.size() == kMaxTreeDepth) {
     return Error(ErrorCode::kLimit, fmt::format("'{}' is nested more than {} deep",
-                                                escape_name(path_, 256), kMaxDepth));
+                                                escape_name(path_, 256), kMaxTreeDepth));
   }
   open_[container] = true;
   if (on_way_to_root && inside) root_path_size_ = path_.size() + (frames_.empty() ? 0 : 1);
@@ -166,7 +165,7 @@ bool Walk::append_to_path(const Frame& frame, const Child& child) {
   path_.resize(frame.path_size);
   path_is_text_ = frame.path_is_text;
   if (frames_.size() > 1) path_ += '.';
-  const std::size_t limit = kMaxNameSize + (frame.inside ? root_path_size_ : 0);
+  const std::size_t limit = kMaxTensorNameSize + (frame.inside ? root_path_size_ : 0);
   if (child.key == kNoNode) {
     path_ += fmt::format("{}", frame.next_ordinal - 1);
   } else if (tree_.kind(child.key) == NodeKind::kInteger) {
@@ -198,7 +197,7 @@ Status Walk::visit(const Child& child) {
   if (!append_to_path(frame, child)) {
     if (child.inside && search_.finds_tensor(child.value)) {
       return bad(fmt::format("'{}' holds a tensor, but its key makes no name of 1 to {} bytes",
-                             escape_name(path_, 256), kMaxNameSize));
+                             escape_name(path_, 256), kMaxTensorNameSize));
     }
     drop_leaf(child.value);
     return {};
@@ -281,10 +280,10 @@ std::size_t Walk::text_size(NodeId id) const {
 // Looks at sizes first: one long value may be shared by many leaves. What does not count towards
 // the metadata, as it is no text, takes steps.
 Status Walk::add_metadata(NodeId id) {
-  const std::size_t room = kMaxMetadataSize - metadata_size_;
+  const std::size_t room = kMaxTreeMetadataSize - metadata_size_;
   const std::size_t size = text_size(id);
   const bool possible =
-      path_.size() <= kMaxNameSize && path_.size() + size <= room && path_is_text_;
+      path_.size() <= kMaxTensorNameSize && path_.size() + size <= room && path_is_text_;
   if (possible) steps_ += size / kBytesPerStep;
   auto entry = possible ? to_metadata(tree_, id) : std::nullopt;
   if (!entry || path_.size() + entry->value.size() > room) {

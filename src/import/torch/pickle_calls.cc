@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "import/bad_input.h"
+
 namespace wpack::import {
 namespace {
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
 bool is_hashable(NodeKind kind) {
   return kind != NodeKind::kList && kind != NodeKind::kDict && kind != NodeKind::kSet;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/little_endian.h"
+#include "import/bad_input.h"
 #include "import/torch/pickle_calls.h"
 #include "import/torch/pickle_input.h"
 #include "import/torch/pickle_opcodes.h"
@@ -19,8 +20,6 @@ namespace {
 constexpr std::uint8_t kMinProtocol = 2;
 constexpr std::uint8_t kMaxProtocol = 5;
 constexpr std::size_t kMaxLongSize = 1024;  // bytes of an integer
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
 class Machine {
  public:

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "import/bad_input.h"
+
 namespace wpack::import {
-namespace {
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
-
-}  // namespace
+namespace {}  // namespace
 
 void PickleStack::push(NodeId id) {
   meter_.add(sizeof(NodeId));

@@ -10,7 +10,6 @@
 namespace wpack::import {
 namespace {
 
-constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kWindowSize = std::uint64_t{1} << 20;
 // Reading this many bytes that nobody wants takes as long as another system call.
 constexpr std::uint64_t kCallCost = 4096;
@@ -145,7 +144,7 @@ Box first_box(const StridedView& view, std::uint64_t first, std::uint64_t count)
 }
 
 std::uint64_t saturated_mul(std::uint64_t a, std::uint64_t b) {
-  return base::checked_mul(a, b).value_or(kUnlimited);
+  return base::checked_mul(a, b).value_or(base::kUnlimited);
 }
 
 // Drops axes of one step and puts those with the longest strides first.
@@ -159,7 +158,7 @@ struct Split {
   std::size_t outer = 0;    // axes
   std::uint64_t block = 1;  // steps along the last of them
   std::uint64_t span = 0;   // bytes of one step
-  std::uint64_t cost = kUnlimited;
+  std::uint64_t cost = base::kUnlimited;
 };
 
 // Returns the cheapest way to part sorted axes into outer and inner ones.
@@ -256,7 +255,7 @@ std::uint64_t StridedGather::cost(const StridedView& view, std::uint64_t first,
   while (count > 0) {
     Box box = first_box(view, first, count);
     const Split split = cheapest_split(sorted(std::move(box.axes)), view.element_size);
-    sum = base::checked_add(sum, split.cost).value_or(kUnlimited);
+    sum = base::checked_add(sum, split.cost).value_or(base::kUnlimited);
     first += box.count;
     count -= box.count;
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/checked_math.h"
+#include "import/bad_input.h"
 #include "import/torch/view_limit.h"
 #include "wpack/text.h"
 
@@ -17,10 +18,7 @@ constexpr std::size_t kMaxTorchRank = 64;
 constexpr std::size_t kMaxRank = 32;  // of a container
 constexpr std::size_t kMaxMetadataItems = 32;
 constexpr std::size_t kMaxKeySize = 1024;  // bytes
-constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
-constexpr int kMaxWrappers = 16;  // a parameter of a typed tensor of ...
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
+constexpr int kMaxWrappers = 16;           // a parameter of a typed tensor of ...
 
 bool is_quantised(DType dtype) {
   return dtype == DType::kQI8 || dtype == DType::kQU8 || dtype == DType::kQI32 ||
@@ -290,7 +288,7 @@ Status TensorRebuilder::place(const Storage& storage, std::uint64_t offset,
 
 // Many views together are held to the whole archive, lest a small file unfold into a huge one.
 Status TensorRebuilder::check_expansion(const TensorView& view) {
-  gathered_size_ = base::checked_add(gathered_size_, view.nbytes).value_or(kUnlimited);
+  gathered_size_ = base::checked_add(gathered_size_, view.nbytes).value_or(base::kUnlimited);
   if (gathered_size_ > gathered_limit_) {
     return Error(ErrorCode::kLimit,
                  fmt::format("the strided views up to here take {} bytes, more than the {} that "

@@ -28,7 +28,6 @@
 namespace wpack::import {
 namespace {
 
-constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMaxPickleSize = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxSmallRecord = 64;  // bytes of `version` and `byteorder`
 constexpr int kMinVersion = 1;
@@ -168,7 +167,7 @@ Status TorchSource::load(const SourceOptions& options, MemoryMeter& meter) {
 // Strides can be such that each element takes a reading of its own.
 Status TorchSource::check_gathering() const {
   const std::uint64_t limit =
-      base::checked_mul(archive_.stored_size(), kMaxGatherCostPerByte).value_or(kUnlimited);
+      base::checked_mul(archive_.stored_size(), kMaxGatherCostPerByte).value_or(base::kUnlimited);
   std::uint64_t left = std::max(kMinGatherCost, limit);
   for (std::size_t i = 0; i < plans_.size(); ++i) {
     const Plan& plan = plans_[i];

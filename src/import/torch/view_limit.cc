@@ -14,7 +14,6 @@
 namespace wpack::import {
 namespace {
 
-constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kMinLimit = std::uint64_t{1} << 30;
 
 struct View {
@@ -61,21 +60,22 @@ class Covered {
 }  // namespace
 
 std::uint64_t unfolded_limit(const ZipArchive& archive, std::uint64_t max_expansion) {
-  return std::max(kMinLimit,
-                  base::checked_mul(archive.stored_size(), max_expansion).value_or(kUnlimited));
+  return std::max(
+      kMinLimit,
+      base::checked_mul(archive.stored_size(), max_expansion).value_or(base::kUnlimited));
 }
 
 Status check_views(std::span<const SourceTensor> tensors, const ZipArchive& archive,
                    std::uint64_t max_expansion) {
   std::uint64_t limit = 0;
   for (const ZipMember& member : archive.members())
-    limit = base::checked_add(limit, member.size).value_or(kUnlimited);
+    limit = base::checked_add(limit, member.size).value_or(base::kUnlimited);
   limit = std::max(limit, unfolded_limit(archive, max_expansion));
   Covered covered;
   std::uint64_t sum = 0;
   for (const View& view : sorted_views(tensors)) {
     if (covered.holds(view)) continue;
-    sum = base::checked_add(sum, view.end - view.begin).value_or(kUnlimited);
+    sum = base::checked_add(sum, view.end - view.begin).value_or(base::kUnlimited);
     if (sum <= limit) continue;
     return Error(
         ErrorCode::kLimit,

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/little_endian.h"
+#include "import/bad_input.h"
 #include "wpack/text.h"
 
 namespace wpack::import {
@@ -23,8 +24,6 @@ constexpr std::uint16_t kFlagDescriptor = 0x0008;
 constexpr std::uint16_t kKnownFlags = 0x0006 | kFlagDescriptor | 0x0800;
 constexpr std::uint16_t kZip64ExtraId = 0x0001;
 constexpr std::uint32_t kSaturated32 = 0xFFFFFFFF;
-
-Error bad(std::string message) { return {ErrorCode::kBadInput, std::move(message)}; }
 
 std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
