@@ -39,6 +39,7 @@
 #include <string_view>
 #include <vector>
 
+#include "wpack/access_stats.h"
 #include "wpack/error.h"
 #include "wpack/export.h"
 #include "wpack/progress.h"
@@ -172,45 +173,6 @@ struct ContainerInfo {
   std::uint64_t index_bytes = 0;    // of the FlatBuffer
   std::uint64_t payload_bytes = 0;  // logical bytes of all extents
   std::uint64_t file_bytes = 0;     // all files of the container
-};
-
-// Time by what it was spent on, in nanoseconds.
-struct PhaseNanoseconds {
-  std::uint64_t disk = 0;       // reads, and bringing mapped pages in
-  std::uint64_t verify = 0;     // checksums
-  std::uint64_t memory = 0;     // waiting for room under the memory budget
-  std::uint64_t readahead = 0;  // waiting for a layer that was being read ahead already
-};
-
-// What was to be used, could not be, and was done without.
-struct Fallback {
-  std::string what;         // such as the name of an engine
-  std::string reason;       // may hold names of files: escape it for a terminal
-  std::uint64_t count = 0;  // times
-};
-
-// What a container has done since it was opened.
-struct AccessStats {
-  std::uint64_t mapped_bytes = 0;    // of shards that are mapped
-  std::uint64_t read_bytes = 0;      // read into private memory
-  std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
-  std::uint64_t prefetched_bytes = 0;
-  // What the kernel had against a mapping; empty if it had nothing.
-  std::string mapping_refused = {};
-  // Of engines that were chosen because they worked when they were tried, and did not later.
-  std::vector<Fallback> fallbacks = {};
-  std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
-  std::uint64_t layer_misses = 0;     // acquired layers that had to be read
-  std::uint64_t reads_in_flight = 0;  // now
-  // Callers of acquire() and tensor() waited for this: what the reader of weights feels.
-  PhaseNanoseconds stalls = {};
-  // The same work done by readahead, while nobody waited.
-  PhaseNanoseconds background = {};
-  // Of the memory budget, which containers may share.
-  std::uint64_t layers_given_up = 0;      // layers that went from memory to make room
-  std::uint64_t memory_bytes = 0;         // private memory held now, kept free included
-  std::uint64_t peak_memory_bytes = 0;    // the most that was held
-  std::uint64_t reused_memory_bytes = 0;  // used again without asking the system
 };
 
 class Container;
@@ -385,13 +347,15 @@ class WPACK_EXPORT Container {
   // whole chunks are read and checked. Errors: kNotFound, kInvalidArgument (no such dimension, a
   // range outside of it, or one that does not begin and end at a byte), those of Layer::acquire.
   [[nodiscard]] Result<TensorSlice> slice(std::string_view name, std::uint32_t dim,
-                                          std::uint64_t begin, std::uint64_t end) const;
+                                          std::uint64_t begin, std::uint64_t end,
+                                          const AcquireOptions& options = {}) const;
   [[nodiscard]] Result<TensorSlice> slice(std::uint32_t id, std::uint32_t dim, std::uint64_t begin,
-                                          std::uint64_t end) const;
+                                          std::uint64_t end,
+                                          const AcquireOptions& options = {}) const;
   // The same for several slices, in their order; those that lie close together are read together.
   // Parts may be whole tensors, and several ranges of a dimension, which are put together.
-  [[nodiscard]] Result<std::vector<TensorSlice>> slices(
-      std::span<const SliceRequest> requests) const;
+  [[nodiscard]] Result<std::vector<TensorSlice>> slices(std::span<const SliceRequest> requests,
+                                                        const AcquireOptions& options = {}) const;
   // Returns what slices() would ask of the shards, without reading payload: exactly what it adds to
   // AccessStats::read_bytes where shards are read; where they are mapped, the pages that are
   // brought in, or will be with the first touch. Errors: those of slices() but for payload.

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "wpack/container.h"
+#include "wpack/access_stats.h"
 #include "wpack/export.h"
 
 namespace wpack {

@@ -5,8 +5,10 @@
 //   auto layer = wpack::load_layer(container, 0, **ring);     // its bytes are on the device
 //   for (const wpack::DeviceTensor& tensor : layer->tensors()) use(tensor.info, tensor.range);
 //
-// Bytes are read afresh, through the page cache, and checked before they are
-// handed over, unless the container was opened with VerifyPolicy::kIndex. Padding is never copied.
+// Bytes are read afresh, past the page cache where it does not hold them and the host can, whether
+// the container is mapped or not: wpack/explain.h says by which rules. They are checked before they
+// are handed over, unless the container was opened with VerifyPolicy::kIndex. Padding is never
+// copied.
 // Thread safety: all functions, from several threads at once; a ring serves one call at a time.
 #pragma once
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "load/reads_in_flight.h"
 
 namespace wpack::load {
 
@@ -17,27 +18,16 @@ class BlockReader::Batch {
  public:
   Batch(BlockReader& owner, AsyncReader& reader, std::span<const std::uint32_t> extents,
         const ReadControl& control)
-      : owner_(owner), reader_(reader), extents_(extents), control_(control) {}
-
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-  // Whatever ended it, nothing writes into the blocks any more when it is gone.
-  ~Batch() {
-    if (in_flight_ > 0) reader_.cancel();
-    while (in_flight_ > 0) (void)poll();
-  }
-
-  // Once, when all runs were added.
-  void number_reads() {
-    first_read_id_ =
-        owner_.counters_.next_read_id.fetch_add(pieces_.size(), std::memory_order_relaxed);
-  }
+      : owner_(owner),
+        extents_(extents),
+        control_(control),
+        reads_(reader, owner.counters_, control) {}
 
   void add(const ReadableShard& file, std::uint64_t piece_size, const ExtentRun& run,
            const std::shared_ptr<Block>& block) {
     for (const ByteRange piece : split_into_pieces(run.range, piece_size)) {
       const auto out = block->buffer.bytes().subspan(piece.begin - run.range.begin, piece.size());
-      pieces_.push_back({file, block.get(), piece, out, false});
+      pieces_.push_back({{file, piece.begin, out, pieces_.size()}, block.get(), false});
     }
     for (std::uint32_t i = 0; i < run.count; ++i) blocks_.push_back(block);
   }
@@ -46,7 +36,9 @@ class BlockReader::Batch {
     while (arrived_ < pieces_.size()) {
       WPACK_TRY(control_.check());
       WPACK_TRY(submit());
-      WPACK_TRY(poll());
+      WPACK_ASSIGN(const auto arrived, reads_.wait());
+      for (const std::uint64_t number : arrived) pieces_[number].arrived = true;
+      arrived_ += arrived.size();
       if (owner_.verify_) WPACK_TRY(check_arrived());
     }
     return {};
@@ -56,83 +48,22 @@ class BlockReader::Batch {
 
  private:
   struct Piece {
-    ReadableShard file;
+    FileRead read;
     const Block* block;
-    ByteRange range;
-    MutableBytes out;
     bool arrived;
   };
 
+  // Until all are under way, or the engine is full.
   [[nodiscard]] Status submit() {
-    std::array<ReadRequest, 16> batch;
+    std::array<FileRead, ReadsInFlight::kMaxBatch> batch;
     while (submitted_ < pieces_.size()) {
       const std::size_t count = std::min(batch.size(), pieces_.size() - submitted_);
-      for (std::size_t i = 0; i < count; ++i) {
-        const Piece& piece = pieces_[submitted_ + i];
-        batch[i] = {piece.file.fd(), piece.range.begin, piece.out, submitted_ + i};
-      }
-      WPACK_ASSIGN(const std::size_t accepted, submit_to_reader(std::span(batch).first(count)));
-      for (std::size_t i = 0; i < accepted; ++i)
-        trace(TraceEvent::Kind::kReadBegin, submitted_ + i);
+      for (std::size_t i = 0; i < count; ++i) batch[i] = pieces_[submitted_ + i].read;
+      WPACK_ASSIGN(const std::size_t accepted, reads_.submit(std::span(batch).first(count)));
       submitted_ += accepted;
-      in_flight_ += accepted;
-      change_in_flight(accepted);
       if (accepted < count) break;
     }
     return {};
-  }
-
-  // Also where the kernel finds room for bytes that it reads directly, in memory that nobody has
-  // touched.
-  [[nodiscard]] Result<std::size_t> submit_to_reader(std::span<const ReadRequest> requests) {
-    const PhaseTimer timer(owner_.counters_, Phase::kDisk, control_.caller_waits(), "submit reads");
-    return reader_.submit(requests);
-  }
-
-  [[nodiscard]] std::size_t wait_for(std::span<ReadCompletion> completions) {
-    const PhaseTimer timer(owner_.counters_, Phase::kDisk, control_.caller_waits(),
-                           "wait for reads");
-    return reader_.poll(completions, 1);
-  }
-
-  void change_in_flight(std::uint64_t change) const {
-    AccessCounters& counters = owner_.counters_;
-    const std::uint64_t before =
-        counters.reads_in_flight.fetch_add(change, std::memory_order_relaxed);
-    trace_counter(counters, "reads in flight", before + change);
-  }
-
-  void trace(TraceEvent::Kind kind, std::size_t number) const {
-    Tracer* const tracer = owner_.counters_.tracer.get();
-    if (tracer == nullptr) return;
-    const Piece& piece = pieces_[number];
-    tracer->record({.kind = kind,
-                    .name = "read",
-                    .detail = piece.file.file->label(),
-                    .begin = std::chrono::steady_clock::now(),
-                    .id = first_read_id_ + number,
-                    .value = piece.range.size()});
-  }
-
-  // Waits for one completion and takes what else is there; returns the first error of them.
-  [[nodiscard]] Status poll() {
-    std::array<ReadCompletion, 16> completions;
-    const std::size_t count = wait_for(completions);
-    in_flight_ -= count;
-    change_in_flight(~count + 1);
-    Status first;
-    for (ReadCompletion& completion : std::span(completions).first(count)) {
-      Piece& piece = pieces_[completion.user_data];
-      trace(TraceEvent::Kind::kReadEnd, completion.user_data);
-      piece.arrived = !completion.error;
-      if (completion.error && first) {
-        first = std::move(*completion.error).in(piece.file.file->label());
-      } else if (!completion.error) {
-        ++arrived_;
-        owner_.counters_.read_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
-      }
-    }
-    return first;
   }
 
   // Checks the chunks that end before the first piece that is missing.
@@ -161,22 +92,20 @@ class BlockReader::Batch {
   [[nodiscard]] bool has_arrived(const Block& block, std::uint64_t end) const {
     if (prefix_ == pieces_.size()) return true;
     const Piece& missing = pieces_[prefix_];
-    return missing.block != &block || end <= missing.range.begin;
+    return missing.block != &block || end <= missing.read.offset;
   }
 
   BlockReader& owner_;
-  AsyncReader& reader_;
   const std::span<const std::uint32_t> extents_;
   const ReadControl& control_;
   std::vector<Piece> pieces_;
   std::vector<BlockRef> blocks_;  // one for each of extents_
-  std::uint64_t first_read_id_ = 0;
-  std::size_t submitted_ = 0;  // pieces, from the front
-  std::size_t in_flight_ = 0;
-  std::size_t arrived_ = 0;  // pieces, in any order
-  std::size_t prefix_ = 0;   // pieces [0, prefix_) have arrived
-  std::size_t extent_ = 0;   // the next chunk to check: chunk_ of extents_[extent_]
+  std::size_t submitted_ = 0;     // pieces, from the front
+  std::size_t arrived_ = 0;       // pieces, in any order
+  std::size_t prefix_ = 0;        // pieces [0, prefix_) have arrived
+  std::size_t extent_ = 0;        // the next chunk to check: chunk_ of extents_[extent_]
   std::uint32_t chunk_ = 0;
+  ReadsInFlight reads_;  // ends before what it reads into
 };
 
 BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
@@ -229,10 +158,9 @@ Status BlockReader::read_runs(std::span<const std::uint32_t> extents,
   Batch batch(*this, lease.reader(), extents.subspan(runs.front().first, count), control);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(runs[i].shard));
-    WPACK_ASSIGN(const ReadableShard file, shards_.readable(*shard));
+    WPACK_ASSIGN(const ReadableShard file, shards_.readable(*shard, shard->reading.choice.method));
     batch.add(file, shard->reading.choice.block_size, runs[i], blocks[i]);
   }
-  batch.number_reads();
   WPACK_TRY(batch.run());
   std::ranges::move(batch.take_blocks(), std::back_inserter(result));
   return {};

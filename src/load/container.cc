@@ -120,21 +120,22 @@ Result<Tensor> Container::tensor(std::uint32_t id, const AcquireOptions& options
 }
 
 Result<TensorSlice> Container::slice(std::string_view name, std::uint32_t dim, std::uint64_t begin,
-                                     std::uint64_t end) const {
+                                     std::uint64_t end, const AcquireOptions& options) const {
   const auto id = state_->index().find_tensor(name);
   if (!id) return not_found(*state_, "tensor", name);
-  return slice(*id, dim, begin, end);
+  return slice(*id, dim, begin, end, options);
 }
 
 Result<TensorSlice> Container::slice(std::uint32_t id, std::uint32_t dim, std::uint64_t begin,
-                                     std::uint64_t end) const {
+                                     std::uint64_t end, const AcquireOptions& options) const {
   const SliceRequest request{.tensor = id, .part = {.dim = dim, .ranges = {{begin, end}}}};
-  WPACK_ASSIGN(std::vector<TensorSlice> one, slices({&request, 1}));
+  WPACK_ASSIGN(std::vector<TensorSlice> one, slices({&request, 1}, options));
   return std::move(one.front());
 }
 
-Result<std::vector<TensorSlice>> Container::slices(std::span<const SliceRequest> requests) const {
-  return HandleFactory::slices(state_, requests);
+Result<std::vector<TensorSlice>> Container::slices(std::span<const SliceRequest> requests,
+                                                   const AcquireOptions& options) const {
+  return HandleFactory::slices(state_, requests, options);
 }
 
 Result<ReadCost> Container::plan_slices(std::span<const SliceRequest> requests) const {

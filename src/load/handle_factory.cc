@@ -49,9 +49,11 @@ Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& stat
 }
 
 Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<ContainerState>& state,
-                                                       std::span<const SliceRequest> requests) {
+                                                       std::span<const SliceRequest> requests,
+                                                       const AcquireOptions& options) {
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
-  WPACK_ASSIGN(std::vector<load::SliceBytes> found, state->slices().read(planned));
+  WPACK_ASSIGN(std::vector<load::SliceBytes> found,
+               state->slices().read(planned, control_of(options)));
   for (const load::PlannedSlice& slice : planned)
     state->first_uses().note(state->index().tensors()[slice.tensor].layer);
   std::vector<TensorSlice> slices;

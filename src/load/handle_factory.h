@@ -24,7 +24,8 @@ struct HandleFactory {
   [[nodiscard]] static Result<Tensor> tensor(const std::shared_ptr<ContainerState>& state,
                                              std::uint32_t id, const AcquireOptions& options);
   [[nodiscard]] static Result<std::vector<TensorSlice>> slices(
-      const std::shared_ptr<ContainerState>& state, std::span<const SliceRequest> requests);
+      const std::shared_ptr<ContainerState>& state, std::span<const SliceRequest> requests,
+      const AcquireOptions& options);
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
                                               const LayerInfo& layer,
                                               const AcquireOptions& options);

@@ -1,87 +1,69 @@
 #include "load/piece_reader.h"
 
-#include <array>
 #include <utility>
 
 namespace wpack::load {
 
-PieceReader::PieceReader(AsyncReader& reader, ShardSet& shards, ChunkChecker* checker,
-                         AccessCounters& counters, std::span<const TransferPiece> pieces,
-                         PieceSink& sink)
-    : reader_(reader),
+PieceReader::PieceReader(AsyncReader& reader, ReadMethod method, ShardSet& shards,
+                         ChunkChecker* checker, AccessCounters& counters,
+                         std::span<const TransferPiece> pieces, PieceSink& sink,
+                         const ReadControl& control)
+    : method_(method),
       shards_(shards),
       checker_(checker),
       counters_(counters),
       pieces_(pieces),
       sink_(sink),
-      readings_(pieces.size()) {
+      control_(control),
+      memory_(pieces.size()),
+      reads_(reader, counters, control) {
   for (const TransferPiece& piece : pieces_) {
     for (const TransferPart& part : piece.parts) done_.total_bytes += part.size;
   }
 }
 
-PieceReader::~PieceReader() {
-  if (in_flight_ == 0) return;
-  reader_.cancel();
-  std::array<ReadCompletion, 16> completions;
-  while (in_flight_ > 0) in_flight_ -= reader_.poll(completions, 1);
-}
-
-Status PieceReader::run(const ReadControl& control, const ProgressCallback& progress) {
+Status PieceReader::run(const ProgressCallback& progress) {
   while (taken_ < pieces_.size()) {
-    WPACK_TRY(check(control, progress));
+    WPACK_TRY(check(progress));
     WPACK_TRY(start_reads());
-    WPACK_TRY(poll());
+    WPACK_ASSIGN(const auto arrived, reads_.wait());
+    for (const std::uint64_t number : arrived) WPACK_TRY(finish(number));
   }
-  return check(control, progress);
+  return check(progress);
 }
 
-Status PieceReader::check(const ReadControl& control, const ProgressCallback& progress) const {
-  WPACK_TRY(control.check());
+Status PieceReader::check(const ProgressCallback& progress) const {
+  WPACK_TRY(control_.check());
   if (progress && !progress(done_)) return Error(ErrorCode::kCancelled, "reading was cancelled");
   return {};
 }
 
+// Until all are under way, the engine is full, or the sink has no memory now.
 Status PieceReader::start_reads() {
   for (; next_ < pieces_.size(); ++next_) {
-    if (!memory_) {
-      WPACK_ASSIGN(memory_, sink_.provide(next_, in_flight_ == 0));
-      if (!memory_) return {};
+    if (memory_[next_].empty()) {
+      WPACK_ASSIGN(const auto memory, sink_.provide(next_, reads_.empty()));
+      if (!memory) return {};
+      memory_[next_] = *memory;
     }
     const TransferPiece& piece = pieces_[next_];
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(piece.shard));
-    WPACK_ASSIGN(OpenShard file, shards_.file(*shard));
-    const ReadRequest request{file->fd(), piece.range.begin, *memory_, next_};
-    WPACK_ASSIGN(const std::size_t accepted, reader_.submit({&request, 1}));
+    WPACK_ASSIGN(ReadableShard file, shards_.readable(*shard, method_));
+    const FileRead read{std::move(file), piece.range.begin, memory_[next_], next_};
+    WPACK_ASSIGN(const std::size_t accepted, reads_.submit({&read, 1}));
     if (accepted == 0) return {};
-    readings_[next_] = {std::move(file), *std::exchange(memory_, std::nullopt)};
-    ++in_flight_;
-  }
-  return {};
-}
-
-// Waits for one completion and takes what else is there; returns the first error of them.
-Status PieceReader::poll() {
-  if (in_flight_ == 0) return {};
-  std::array<ReadCompletion, 16> completions;
-  const std::size_t count = reader_.poll(completions, 1);
-  in_flight_ -= count;
-  for (ReadCompletion& completion : std::span(completions).first(count)) {
-    const std::size_t piece = completion.user_data;
-    if (completion.error) return std::move(*completion.error).in(readings_[piece].file->label());
-    WPACK_TRY(finish(piece));
   }
   return {};
 }
 
 Status PieceReader::finish(std::size_t number) {
-  const Reading reading = std::exchange(readings_[number], {});
   const TransferPiece& piece = pieces_[number];
-  counters_.read_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
   if (checker_ != nullptr) {
+    const PhaseTimer timer(counters_, Phase::kVerify, control_.caller_waits(), "verify",
+                           piece.range.size());
     for (const PieceChunk& chunk : piece.chunks) {
       WPACK_TRY(checker_->check(chunk.extent, chunk.chunk,
-                                reading.memory.subspan(chunk.piece_offset, chunk.size)));
+                                memory_[number].subspan(chunk.piece_offset, chunk.size)));
     }
   }
   WPACK_TRY(sink_.take(number));

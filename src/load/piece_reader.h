@@ -9,6 +9,7 @@
 
 #include "load/chunk_checker.h"
 #include "load/read_control.h"
+#include "load/reads_in_flight.h"
 #include "load/shard_set.h"
 #include "load/transfer_plan.h"
 #include "wpack/async_reader.h"
@@ -35,39 +36,32 @@ class PieceSink {
 
 class PieceReader {
  public:
-  // All outlive the reader. `checker` null: nothing is checked.
-  PieceReader(AsyncReader& reader, ShardSet& shards, ChunkChecker* checker,
-              AccessCounters& counters, std::span<const TransferPiece> pieces, PieceSink& sink);
-  PieceReader(const PieceReader&) = delete;
-  PieceReader& operator=(const PieceReader&) = delete;
-  // Whatever ended it, nothing writes into memory of the sink any more when it is gone.
-  ~PieceReader();
+  // All outlive the reader. `method`: as `reader` was chosen. `checker` null: nothing is checked.
+  PieceReader(AsyncReader& reader, ReadMethod method, ShardSet& shards, ChunkChecker* checker,
+              AccessCounters& counters, std::span<const TransferPiece> pieces, PieceSink& sink,
+              const ReadControl& control);
 
-  // Reads all pieces. Errors: kIo, kIntegrity, kCancelled, kDeadline, and those of the sink.
-  [[nodiscard]] Status run(const ReadControl& control, const ProgressCallback& progress);
+  // Reads all pieces, once. Errors: kIo, kIntegrity, kCancelled, kDeadline, and those of the sink.
+  // Whatever ended it, nothing writes into memory of the sink any more when the reader is gone.
+  [[nodiscard]] Status run(const ProgressCallback& progress);
 
  private:
-  struct Reading {
-    OpenShard file;
-    MutableBytes memory;
-  };
-  [[nodiscard]] Status check(const ReadControl& control, const ProgressCallback& progress) const;
+  [[nodiscard]] Status check(const ProgressCallback& progress) const;
   [[nodiscard]] Status start_reads();
-  [[nodiscard]] Status poll();
   [[nodiscard]] Status finish(std::size_t number);
 
-  AsyncReader& reader_;
+  const ReadMethod method_;
   ShardSet& shards_;
   ChunkChecker* const checker_;
   AccessCounters& counters_;
   const std::span<const TransferPiece> pieces_;
   PieceSink& sink_;
-  std::vector<Reading> readings_;       // by piece
-  std::optional<MutableBytes> memory_;  // of the next piece, where the engine was full
-  std::size_t next_ = 0;                // pieces that were submitted, from the front
-  std::size_t in_flight_ = 0;
+  const ReadControl& control_;
+  std::vector<MutableBytes> memory_;  // by piece, from the time at which the sink provides it
+  std::size_t next_ = 0;              // pieces that were submitted, from the front
   std::size_t taken_ = 0;
   Progress done_;
+  ReadsInFlight reads_;
 };
 
 }  // namespace wpack::load

@@ -49,6 +49,12 @@ void ReadChooser::choose_without_mapping(ShardReading& reading, const Error& ref
   reading.choice = choose_reading(host(), reading.file, needs, candidates_);
 }
 
+ReadChoice ReadChooser::choose_copy(const FileFacts& file) const {
+  ReadNeeds needs = needs_;
+  needs.destination = Destination::kDevice;
+  return choose_reading(host(), file, needs, candidates_);
+}
+
 void ReadChooser::add_mount(const os::File& file, ShardReading& reading) const {
   os::add_mount(files_, file.fd(), reading.file);
 }

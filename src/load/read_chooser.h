@@ -35,6 +35,8 @@ class ReadChooser {
   [[nodiscard]] ShardReading choose(const os::File& file) const;
   // Chooses once more, after the kernel has refused to map the file.
   void choose_without_mapping(ShardReading& reading, const Error& refused) const;
+  // Chooses how bytes of which `file` tells are copied to memory that the caller chose.
+  [[nodiscard]] ReadChoice choose_copy(const FileFacts& file) const;
   // Adds the fact that no choice needs, and that costs more than the others.
   void add_mount(const os::File& file, ShardReading& reading) const;
 

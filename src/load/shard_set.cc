@@ -6,6 +6,7 @@
 
 #include "base/checked_math.h"
 #include "load/envelope_reader.h"
+#include "os/residency.h"
 #include "os/resource_limits.h"
 
 namespace wpack::load {
@@ -68,15 +69,24 @@ Result<OpenShard> ShardSet::file(const CheckedShard& shard) {
   return slots_[shard.number].file;
 }
 
-Result<ReadableShard> ShardSet::readable(const CheckedShard& shard) {
+Result<ReadableShard> ShardSet::readable(const CheckedShard& shard, ReadMethod method) {
   const std::lock_guard lock(mutex_);
   WPACK_TRY(check(shard.number));
   Slot& slot = slots_[shard.number];
-  if (shard.reading.choice.method == ReadMethod::kDirect && slot.direct == nullptr) {
+  if (method == ReadMethod::kDirect && slot.direct == nullptr) {
     WPACK_ASSIGN(os::DirectFile direct, os::open_direct(slot.file->fd(), slot.file->label()));
     slot.direct = std::make_shared<const os::DirectFile>(std::move(direct));
   }
-  return ReadableShard{slot.file, slot.direct};
+  return ReadableShard{slot.file, method == ReadMethod::kDirect ? slot.direct : nullptr};
+}
+
+// By what of the range is in the page cache now: what is mapped meanwhile brings it in.
+Result<ReadChoice> ShardSet::choose_copy(const CheckedShard& shard, ByteRange range) {
+  WPACK_ASSIGN(const OpenShard opened, file(shard));
+  FileFacts facts = shard.reading.file;
+  facts.size = range.size();
+  facts.resident = os::resident_bytes(opened->fd(), range);
+  return chooser_.choose_copy(facts);
 }
 
 Status ShardSet::open(std::uint32_t number) {

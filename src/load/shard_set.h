@@ -31,7 +31,7 @@ struct CheckedShard {
 };
 
 using OpenShard = std::shared_ptr<const os::File>;
-// A shard as its chosen way of reading wants it: `file` names it, `direct` is null where it is read
+// A shard as a way of reading wants it: `file` names it, `direct` is null where it is read
 // through the page cache.
 struct ReadableShard {
   OpenShard file;
@@ -62,9 +62,13 @@ class ShardSet {
   // Errors: kIo, kBadInput, kIntegrity.
   [[nodiscard]] Result<OpenShard> file(const CheckedShard& shard);
 
-  // The same, for the engine that was chosen. Errors: those of file(), kUnsupportedHost (direct
-  // reads were possible when they were chosen), kLimit (no descriptor left).
-  [[nodiscard]] Result<ReadableShard> readable(const CheckedShard& shard);
+  // The same, for reads by `method`. Errors: those of file(), kUnsupportedHost (direct reads were
+  // possible when they were chosen), kLimit (no descriptor left).
+  [[nodiscard]] Result<ReadableShard> readable(const CheckedShard& shard, ReadMethod method);
+
+  // Chooses how `range` of a shard that is in use is best copied to memory of somebody else,
+  // whether the shard is mapped or not. Errors: those of file().
+  [[nodiscard]] Result<ReadChoice> choose_copy(const CheckedShard& shard, ByteRange range);
 
   // Says how shard `number` is read, or would be if it is not in use; opens it for that, and does
   // not check it. Errors: kIo, kBadInput.

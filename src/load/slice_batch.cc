@@ -1,7 +1,6 @@
 #include "load/slice_batch.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/align.h"
@@ -31,7 +30,8 @@ Bytes part_of(Bytes bytes, ByteRange outer, ByteRange inner) {
 
 Result<std::vector<SliceTarget>> allocate_targets(const std::shared_ptr<MemoryBudget>& memory,
                                                   const format::Index& index,
-                                                  std::span<const PlannedSlice> slices) {
+                                                  std::span<const PlannedSlice> slices,
+                                                  const ReadControl& control) {
   std::vector<std::uint64_t> leads(slices.size());
   std::vector<std::uint64_t> sizes(slices.size());
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -42,7 +42,7 @@ Result<std::vector<SliceTarget>> allocate_targets(const std::shared_ptr<MemoryBu
     leads[i] = place.begin - begin;
     sizes[i] = base::align_up(place.end, base::kPageSize) - begin;
   }
-  WPACK_ASSIGN(auto buffers, memory->obtain(sizes, {}, nullptr));
+  WPACK_ASSIGN(auto buffers, memory->obtain(sizes, control, nullptr));
   std::vector<SliceTarget> targets;
   targets.reserve(slices.size());
   for (std::size_t i = 0; i < slices.size(); ++i) {
@@ -83,33 +83,36 @@ Status copy_piece(const SlicePlan& plan, const PlannedPiece& piece, Bytes stored
 
 SliceBatch::SliceBatch(const format::Index& index, ShardSet& shards, AccessCounters& counters,
                        AsyncReader& reader, MemoryBudget& memory, ChunkChecker* checker,
-                       const SlicePlan& plan, std::span<const SliceTarget> targets)
+                       const SlicePlan& plan, std::span<const SliceTarget> targets,
+                       const ReadControl& control)
     : index_(index),
       shards_(shards),
       counters_(counters),
-      reader_(reader),
       memory_(memory),
       checker_(checker),
       plan_(plan),
       targets_(targets),
       slots_(std::min(
-          {kSlots, plan.reads.size(), std::size_t{std::max(reader.limits().max_in_flight, 1U)}})) {
+          {kSlots, plan.reads.size(), std::size_t{std::max(reader.limits().max_in_flight, 1U)}})),
+      memory_alignment_(reader.limits().memory_alignment),
+      control_(control),
+      reads_(reader, counters, control) {
   for (std::size_t i = 0; i < targets.size(); ++i) out_.push_back(targets[i].bytes(plan.slices[i]));
 }
 
 SliceBatch::~SliceBatch() {
-  if (in_flight_ > 0) reader_.cancel();
-  std::array<ReadCompletion, 8> dropped;
-  while (in_flight_ > 0) in_flight_ -= reader_.poll(dropped, 1);
+  reads_.stop();
   slots_.clear();
   memory_.notify();  // what the reads had to themselves is free
 }
 
 Status SliceBatch::run() {
   do {
+    WPACK_TRY(control_.check());
     WPACK_TRY(submit());
-    if (in_flight_ > 0) WPACK_TRY(poll());
-  } while (next_ < plan_.reads.size() || in_flight_ > 0);
+    WPACK_ASSIGN(const auto arrived, reads_.wait());
+    for (const std::uint64_t slot : arrived) WPACK_TRY(finish(slots_[slot]));
+  } while (next_ < plan_.reads.size() || !reads_.empty());
   return {};
 }
 
@@ -135,8 +138,7 @@ std::optional<MutableBytes> SliceBatch::direct_target(const PlannedRead& read) c
     return std::nullopt;
   }
   const MutableBytes out = buffer.subspan(read.range.begin - buffer_begin, read.range.size());
-  const std::uint64_t alignment = reader_.limits().memory_alignment;
-  if (reinterpret_cast<std::uintptr_t>(out.data()) % alignment != 0) return std::nullopt;
+  if (reinterpret_cast<std::uintptr_t>(out.data()) % memory_alignment_ != 0) return std::nullopt;
   return out;
 }
 
@@ -144,7 +146,7 @@ Status SliceBatch::fill(Slot& slot, std::uint32_t number) {
   const PlannedRead& read = plan_.reads[number];
   slot.read = number;
   WPACK_ASSIGN(const CheckedShard* shard, shards_.use(read.shard));
-  WPACK_ASSIGN(slot.file, shards_.readable(*shard));
+  WPACK_ASSIGN(slot.file, shards_.readable(*shard, shard->reading.choice.method));
   const auto direct = direct_target(read);
   slot.direct = direct.has_value();
   if (slot.direct) {
@@ -153,7 +155,7 @@ Status SliceBatch::fill(Slot& slot, std::uint32_t number) {
     if (slot.scratch.bytes().size() < read.range.size()) {
       slot.scratch = {};
       const std::uint64_t size = read.range.size();
-      auto scratch = memory_.obtain({&size, 1}, {}, nullptr);
+      auto scratch = memory_.obtain({&size, 1}, control_, nullptr);
       if (!scratch) return std::move(scratch).error().in(slot.file.file->label());
       slot.scratch = std::move(scratch->front());
     }
@@ -168,31 +170,13 @@ Status SliceBatch::submit() {
   for (std::size_t i = 0; i < slots_.size() && next_ < plan_.reads.size(); ++i) {
     if (slots_[i].busy) continue;
     WPACK_TRY(fill(slots_[i], next_));
-    const ReadRequest request{slots_[i].file.fd(), plan_.reads[next_].range.begin, slots_[i].out,
-                              i};
-    WPACK_ASSIGN(const std::size_t accepted, reader_.submit({&request, 1}));
+    const FileRead read{slots_[i].file, plan_.reads[next_].range.begin, slots_[i].out, i};
+    WPACK_ASSIGN(const std::size_t accepted, reads_.submit({&read, 1}));
     if (accepted == 0) {
       slots_[i].busy = false;
       return {};
     }
     ++next_;
-    ++in_flight_;
-  }
-  return {};
-}
-
-Status SliceBatch::poll() {
-  std::array<ReadCompletion, kSlots> completions;
-  const std::size_t count = [&] {
-    const PhaseTimer timer(counters_, Phase::kDisk, true, "wait for reads");
-    return reader_.poll(completions, 1);
-  }();
-  in_flight_ -= count;
-  for (ReadCompletion& completion : std::span(completions).first(count)) {
-    Slot& slot = slots_[completion.user_data];
-    if (completion.error) return std::move(*completion.error).in(slot.file.file->label());
-    counters_.read_bytes.fetch_add(slot.out.size(), std::memory_order_relaxed);
-    WPACK_TRY(finish(slot));
   }
   return {};
 }
@@ -203,7 +187,8 @@ Status SliceBatch::finish(Slot& slot) {
     const PlannedPiece& piece = plan_.pieces[read.piece_first + i];
     const Bytes stored = part_of(slot.out, read.range, piece.stored);
     if (checker_ != nullptr) {
-      const PhaseTimer timer(counters_, Phase::kVerify, true, "verify", stored.size());
+      const PhaseTimer timer(counters_, Phase::kVerify, control_.caller_waits(), "verify",
+                             stored.size());
       WPACK_TRY(check_chunks(index_, *checker_, piece, stored));
     }
     if (slot.direct) continue;

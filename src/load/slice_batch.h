@@ -11,6 +11,8 @@
 #include "load/block.h"
 #include "load/chunk_checker.h"
 #include "load/memory_budget.h"
+#include "load/read_control.h"
+#include "load/reads_in_flight.h"
 #include "load/shard_set.h"
 #include "load/slice_planner.h"
 #include "wpack/async_reader.h"
@@ -33,7 +35,7 @@ struct SliceTarget {
 // may end there directly. Errors: those of MemoryBudget::obtain.
 [[nodiscard]] Result<std::vector<SliceTarget>> allocate_targets(
     const std::shared_ptr<MemoryBudget>& memory, const format::Index& index,
-    std::span<const PlannedSlice> slices);
+    std::span<const PlannedSlice> slices, const ReadControl& control);
 
 // Checks the chunks of `piece`, whose stored bytes are `stored`. Errors: kIntegrity.
 [[nodiscard]] Status check_chunks(const format::Index& index, ChunkChecker& checker,
@@ -50,13 +52,14 @@ class SliceBatch {
   // All outlive the batch. `checker` is null where nothing is to be checked.
   SliceBatch(const format::Index& index, ShardSet& shards, AccessCounters& counters,
              AsyncReader& reader, MemoryBudget& memory, ChunkChecker* checker,
-             const SlicePlan& plan, std::span<const SliceTarget> targets);
+             const SlicePlan& plan, std::span<const SliceTarget> targets,
+             const ReadControl& control);
   SliceBatch(const SliceBatch&) = delete;
   SliceBatch& operator=(const SliceBatch&) = delete;
   // Whatever ended it, nothing writes into the targets any more when it is gone.
   ~SliceBatch();
 
-  // Reads, checks and copies. Errors: kIo, kIntegrity, kLimit.
+  // Reads, checks and copies. Errors: kIo, kIntegrity, kLimit, kCancelled, kDeadline.
   [[nodiscard]] Status run();
 
  private:
@@ -70,25 +73,26 @@ class SliceBatch {
     bool busy = false;
   };
   static constexpr std::size_t kSlots = 8;
+  static_assert(kSlots <= ReadsInFlight::kMaxBatch);
 
   [[nodiscard]] std::optional<MutableBytes> direct_target(const PlannedRead& read) const;
   [[nodiscard]] Status fill(Slot& slot, std::uint32_t number);
   [[nodiscard]] Status submit();
-  [[nodiscard]] Status poll();
   [[nodiscard]] Status finish(Slot& slot);
 
   const format::Index& index_;
   ShardSet& shards_;
   AccessCounters& counters_;
-  AsyncReader& reader_;
   MemoryBudget& memory_;
   ChunkChecker* const checker_;
   const SlicePlan& plan_;
   const std::span<const SliceTarget> targets_;
   std::vector<MutableBytes> out_;
   std::vector<Slot> slots_;
-  std::uint32_t next_ = 0;     // of the reads
-  std::size_t in_flight_ = 0;  // accepted, not polled
+  std::uint32_t next_ = 0;  // of the reads
+  const std::uint64_t memory_alignment_;
+  const ReadControl& control_;
+  ReadsInFlight reads_;
 };
 
 }  // namespace wpack::load

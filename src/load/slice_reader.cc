@@ -81,9 +81,11 @@ Result<SliceBytes> SliceReader::view(const PlannedSlice& slice) {
   return SliceBytes{.bytes = bytes, .mapped = true};
 }
 
-Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> out) {
+Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> out,
+                           const ReadControl& control) {
   const format::Index& index = index_.file.index;
   for (const PlannedRead& read : plan.reads) {
+    WPACK_TRY(control.check());
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(read.shard));
     WPACK_TRY(layers_.populate(*shard, read.range));
     for (std::uint32_t i = 0; i < read.piece_count; ++i) {
@@ -101,23 +103,23 @@ Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> 
 }
 
 Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const std::size_t> chosen,
-                         bool mapped, std::vector<SliceBytes>& result) {
+                         bool mapped, const ReadControl& control, std::vector<SliceBytes>& result) {
   if (chosen.empty()) return {};
   WPACK_ASSIGN(const SlicePlan planned,
                plan(slices, chosen, mapped ? verify_.mapped : verify_.read));
-  auto targets = allocate_targets(engines_.memory, index_.file.index, planned.slices);
+  auto targets = allocate_targets(engines_.memory, index_.file.index, planned.slices, control);
   if (!targets) return std::move(targets).error().in(index_.label);
   std::vector<MutableBytes> out;
   for (std::size_t i = 0; i < planned.slices.size(); ++i)
     out.push_back((*targets)[i].bytes(planned.slices[i]));
   if (mapped) {
-    WPACK_TRY(gather(planned, out));
+    WPACK_TRY(gather(planned, out, control));
   } else {
     const std::uint32_t shard = index_.file.index.extents()[slices[chosen.front()].extent].shard;
     WPACK_ASSIGN(const CheckedShard* used, shards_.use(shard));
     WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(used->reading.choice));
     SliceBatch batch(index_.file.index, shards_, counters_, lease.reader(), *engines_.memory,
-                     verify_.read ? &checker_ : nullptr, planned, *targets);
+                     verify_.read ? &checker_ : nullptr, planned, *targets, control);
     WPACK_TRY(batch.run());
   }
   for (std::size_t i = 0; i < chosen.size(); ++i) {
@@ -126,15 +128,17 @@ Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const s
   return {};
 }
 
-Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> slices) {
+Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> slices,
+                                                  const ReadControl& control) {
   std::vector<SliceBytes> result(slices.size());
   WPACK_ASSIGN(const Ways ways, choose_ways(slices));
   for (const std::size_t i : ways.viewed) {
+    WPACK_TRY(control.check());
     WPACK_ASSIGN(result[i], view(slices[i]));
   }
-  WPACK_TRY(copy(slices, ways.gathered, true, result));
+  WPACK_TRY(copy(slices, ways.gathered, true, control, result));
   WPACK_ASSIGN(const auto groups, group_by_engine(slices, ways.read));
-  for (const auto& group : groups) WPACK_TRY(copy(slices, group, false, result));
+  for (const auto& group : groups) WPACK_TRY(copy(slices, group, false, control, result));
   return result;
 }
 

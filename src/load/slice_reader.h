@@ -11,6 +11,7 @@
 #include "load/chunk_checker.h"
 #include "load/engines.h"
 #include "load/layer_reader.h"
+#include "load/read_control.h"
 #include "load/reader_leases.h"
 #include "load/shard_set.h"
 #include "load/slice_planner.h"
@@ -52,8 +53,10 @@ class SliceReader {
 
   // Returns the bytes of `slices` (RAW extents). A slice that is one unbroken run of a mapped shard
   // is a view of it; all others are gathered in private memory. Besides that, up to eight reads of
-  // a plan are kept in memory at a time. Errors: kIo, kIntegrity, kLimit (memory, threads).
-  [[nodiscard]] Result<std::vector<SliceBytes>> read(std::span<const PlannedSlice> slices);
+  // a plan are kept in memory at a time. Errors: kIo, kIntegrity, kLimit (memory, threads),
+  // kCancelled, kDeadline.
+  [[nodiscard]] Result<std::vector<SliceBytes>> read(std::span<const PlannedSlice> slices,
+                                                     const ReadControl& control);
 
  private:
   // Which way slices go; positions in what was asked for.
@@ -70,11 +73,12 @@ class SliceReader {
   // Brings the chosen slices into private memory, from mapped shards or by reading with one engine.
   [[nodiscard]] Status copy(std::span<const PlannedSlice> slices,
                             std::span<const std::size_t> chosen, bool mapped,
-                            std::vector<SliceBytes>& result);
+                            const ReadControl& control, std::vector<SliceBytes>& result);
   // Groups slices of shards that one engine reads.
   [[nodiscard]] Result<std::vector<std::vector<std::size_t>>> group_by_engine(
       std::span<const PlannedSlice> slices, std::span<const std::size_t> chosen);
-  [[nodiscard]] Status gather(const SlicePlan& plan, std::span<const MutableBytes> out);
+  [[nodiscard]] Status gather(const SlicePlan& plan, std::span<const MutableBytes> out,
+                              const ReadControl& control);
 
   const OpenedIndex& index_;
   ShardSet& shards_;

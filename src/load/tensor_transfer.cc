@@ -1,8 +1,12 @@
 #include "load/tensor_transfer.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
 
 #include "base/align.h"
+#include "base/checked_math.h"
 #include "load/device_sink.h"
 #include "load/host_sink.h"
 #include "load/scope_exit.h"
@@ -10,13 +14,12 @@
 namespace wpack::load {
 namespace {
 
-// As large as reads into blocks are: their fixed cost does not show.
-constexpr std::uint64_t kHostPieceSize = std::uint64_t{2} << 20;
-
-// Whatever was chosen for a shard, also where it is mapped: this engine works everywhere.
-ReadChoice copying() {
-  return {
-      .method = ReadMethod::kBuffered, .engine = "pread", .block_size = kHostPieceSize, .depth = 4};
+// Where one transfer needs shards that are read in different ways: this one works for all.
+ReadChoice one_for_all() {
+  return {.method = ReadMethod::kBuffered,
+          .engine = "pread",
+          .block_size = std::uint64_t{2} << 20,
+          .depth = 4};
 }
 
 std::uint64_t alignment_of(const ReadLimits& limits) {
@@ -27,7 +30,7 @@ std::uint64_t alignment_of(const ReadLimits& limits) {
 // to their place.
 Result<std::vector<TransferPiece>> plan_to_host(const format::Index& index,
                                                 const TransferSource& source,
-                                                std::uint64_t alignment) {
+                                                std::uint64_t block_size, std::uint64_t alignment) {
   const format::ExtentRow extent = index.extents()[source.extent];
   const ByteRange whole = whole_chunks(extent, source.raw);
   const std::uint64_t one_chunk = (std::uint64_t{1} << extent.chunk_log2) + 2 * alignment;
@@ -35,7 +38,7 @@ Result<std::vector<TransferPiece>> plan_to_host(const format::Index& index,
   for (const ByteRange raw :
        {ByteRange{source.raw.begin, whole.begin}, whole, ByteRange{whole.end, source.raw.end}}) {
     const TransferSource part{source.extent, raw};
-    const std::uint64_t max_size = raw == whole ? std::max(kHostPieceSize, one_chunk) : one_chunk;
+    const std::uint64_t max_size = raw == whole ? std::max(block_size, one_chunk) : one_chunk;
     WPACK_ASSIGN(std::vector<TransferPiece> planned,
                  plan_transfer(index, {&part, 1}, {max_size, alignment}));
     for (TransferPiece& piece : planned) {
@@ -59,22 +62,52 @@ TensorTransfer::TensorTransfer(const OpenedIndex& index, ShardSet& shards, Chunk
       leases_(engines, counters.fallbacks),
       verify_(verify) {}
 
+// By the range of each shard from the first to the last extent that is wanted.
+Result<ReadChoice> TensorTransfer::choose(std::span<const TransferSource> sources) {
+  const format::Index& index = index_.file.index;
+  std::map<std::uint32_t, ByteRange> ranges;
+  for (const TransferSource& source : sources) {
+    if (source.raw.begin == source.raw.end) continue;
+    const format::ExtentRow extent = index.extents()[source.extent];
+    WPACK_TRY(shards_.use(extent.shard));
+    if (!base::range_within(extent.offset, extent.stored_size,
+                            index.shards()[extent.shard].file_size)) {
+      return Error(ErrorCode::kIntegrity, index_.label + ": index changed while it was in use");
+    }
+    const ByteRange stored{extent.offset, extent.offset + extent.stored_size};
+    const auto [found, added] = ranges.try_emplace(extent.shard, stored);
+    found->second.begin = std::min(found->second.begin, stored.begin);
+    found->second.end = std::max(found->second.end, stored.end);
+  }
+  std::optional<ReadChoice> first;
+  for (const auto& [number, range] : ranges) {
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(number));
+    WPACK_ASSIGN(ReadChoice choice, shards_.choose_copy(*shard, range));
+    if (!first)
+      first = std::move(choice);
+    else if (ReaderLeases::kind_of(choice) != ReaderLeases::kind_of(*first))
+      return one_for_all();
+  }
+  return first ? *std::move(first) : one_for_all();
+}
+
 Status TensorTransfer::read(std::span<const TransferPiece> pieces, PieceSink& sink,
-                            AsyncReader& reader, const ReadControl& control,
+                            AsyncReader& reader, ReadMethod method, const ReadControl& control,
                             const ProgressCallback& progress) {
   ChunkChecker* const checker = verify_ ? &checker_ : nullptr;
-  PieceReader piece_reader(reader, shards_, checker, counters_, pieces, sink);
-  return piece_reader.run(control, progress);
+  PieceReader piece_reader(reader, method, shards_, checker, counters_, pieces, sink, control);
+  return piece_reader.run(progress);
 }
 
 Status TensorTransfer::to_host(const TransferSource& source, MutableBytes out,
                                const ReadControl& control, const ProgressCallback& progress) {
-  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(copying()));
+  WPACK_ASSIGN(const ReadChoice choice, choose({&source, 1}));
+  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(choice));
   const ReadLimits limits = lease.reader().limits();
-  auto pieces = plan_to_host(index_.file.index, source, alignment_of(limits));
+  auto pieces = plan_to_host(index_.file.index, source, choice.block_size, alignment_of(limits));
   if (!pieces) return std::move(pieces).error().in(index_.label);
   HostSink sink(*pieces, out, limits.memory_alignment, *engines_.memory, control);
-  return read(*pieces, sink, lease.reader(), control, progress);
+  return read(*pieces, sink, lease.reader(), choice.method, control, progress);
 }
 
 Status TensorTransfer::to_device(std::span<const TransferSource> sources,
@@ -85,12 +118,13 @@ Status TensorTransfer::to_device(std::span<const TransferSource> sources,
                  index_.label + ": the staging ring is in use by another transfer");
   }
   const ScopeExit unclaim([&] { ring.unclaim(); });
-  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(copying()));
+  WPACK_ASSIGN(const ReadChoice choice, choose(sources));
+  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(choice));
   auto pieces = plan_transfer(index_.file.index, sources,
                               {ring.stats().slot_size, alignment_of(lease.reader().limits())});
   if (!pieces) return std::move(pieces).error().in(index_.label);
   DeviceSink sink(ring, *pieces, destinations, control);
-  Status done = read(*pieces, sink, lease.reader(), control, progress);
+  Status done = read(*pieces, sink, lease.reader(), choice.method, control, progress);
   // Also after an error: nobody writes to the destinations when this returns.
   Status copied = ring.drain();
   if (!done) return done;

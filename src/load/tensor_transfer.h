@@ -38,8 +38,10 @@ class TensorTransfer {
                                  const ReadControl& control, const ProgressCallback& progress);
 
  private:
+  // Chooses how the sources are read: as bytes that go on, whatever was chosen to map.
+  [[nodiscard]] Result<ReadChoice> choose(std::span<const TransferSource> sources);
   [[nodiscard]] Status read(std::span<const TransferPiece> pieces, PieceSink& sink,
-                            AsyncReader& reader, const ReadControl& control,
+                            AsyncReader& reader, ReadMethod method, const ReadControl& control,
                             const ProgressCallback& progress);
 
   const OpenedIndex& index_;

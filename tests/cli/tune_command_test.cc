@@ -1,5 +1,4 @@
 // wpack tune, and what other commands make of the profile that it keeps.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>  // NOLINT(modernize-deprecated-headers): setenv is POSIX, not C++
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "sources.h"
+#include "support/page_cache.h"
 
 namespace wpack::cli {
 namespace {
@@ -19,6 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
+using testing::drop_from_page_cache;
 using testing::TempDir;
 
 std::vector<std::string> keys_of(const Json& object) {
@@ -131,10 +132,7 @@ TEST_F(TuneCommandTest, IsFollowedForBytesThatAreNotInThePageCache) {
   (void)keep([](Json&) {});
   const Arguments plan = {"plan", container_, "--access", "read", "--json"};
   EXPECT_EQ(fate_of_profile(json_of(plan)), "it was measured on bytes that memory did not hold");
-  const int shard = ::open((container_ + "/00000.wps").c_str(), O_RDONLY);
-  ASSERT_GE(shard, 0);
-  EXPECT_EQ(::posix_fadvise(shard, 0, 0, POSIX_FADV_DONTNEED), 0);
-  ::close(shard);
+  ASSERT_TRUE(drop_from_page_cache(container_ + "/00000.wps"));
   const Json cold = json_of(plan);
   const Json& facts = cold["shards"][0]["file"];
   if (facts["resident"] != 0) GTEST_SKIP() << "the shard stays in the page cache";

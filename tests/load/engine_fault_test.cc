@@ -1,7 +1,5 @@
 // The same loads by every engine of this host, with each of their operations failing in turn.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -9,6 +7,7 @@
 
 #include "load/test_container.h"
 #include "support/faulty_reader.h"
+#include "support/page_cache.h"
 #include "wpack/explain.h"
 
 namespace wpack::testing {
@@ -42,18 +41,13 @@ class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, F
   }
 
   // What lies in the page cache is read from there: only cold files are read directly.
-  void drop_from_page_cache() const {
-    for (const char* shard : {"/00000.wps", "/00001.wps"}) {
-      const int fd = ::open((path_ + shard).c_str(), O_RDONLY | O_CLOEXEC);
-      ASSERT_GE(fd, 0);
-      EXPECT_EQ(::fsync(fd), 0);
-      EXPECT_EQ(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-      ::close(fd);
-    }
+  void drop_shards() const {
+    for (const char* shard : {"/00000.wps", "/00001.wps"})
+      ASSERT_TRUE(drop_from_page_cache(path_ + shard));
   }
 
   [[nodiscard]] Result<Container> open(const EngineCase& engine, const Faults& faults) const {
-    if (engine.direct) drop_from_page_cache();
+    if (engine.direct) drop_shards();
     load::Engines engines = test_engines();
     engines.candidates.clear();
     for (const EngineProbe& probe : probe_engines()) {

@@ -1,5 +1,4 @@
 // Layers that are not in the page cache: several threads read them in.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -7,6 +6,7 @@
 #include <thread>
 
 #include "load/test_container.h"
+#include "support/page_cache.h"
 #include "wpack/explain.h"
 
 namespace wpack::testing {
@@ -21,17 +21,11 @@ class ReadInTest : public ::testing::Test {
     builder_.layer("b").tensor("b.w", pattern_bytes(300'000, 2));
     path_ = builder_.build(directory_.path() / "m.wpack");
     shard_ = path_ + "/00000.wps";
-    drop(shard_);
+    ASSERT_TRUE(drop_from_page_cache(shard_));
     ASSERT_OK_AND_ASSIGN(container_, open_with(path_, {.readahead_layers = 1}));
     ASSERT_OK_AND_ASSIGN(const Explanation explanation, explain(*container_));
     if (explanation.shards[0].choice.method != ReadMethod::kReadInAndMap)
       GTEST_SKIP() << "this file system does not drop pages";
-  }
-  static void drop(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    (void)::fsync(fd);
-    (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(fd);
   }
 
   TempDir directory_;

@@ -1,7 +1,9 @@
 // Slices: their bytes, what is read for them, and what goes wrong on the way.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <random>
+#include <stop_token>
 
 #include "load/test_container.h"
 #include "support/faulty_reader.h"
@@ -343,6 +345,24 @@ TEST_F(FaultySliceTest, KeepsToTheMemoryOfThePool) {
               Fails(ErrorCode::kLimit, "m.wpack: allocation of 3686400 bytes is over the budget"));
   EXPECT_THAT(little.slice("w", 1, 0, 1),
               Fails(ErrorCode::kLimit, "m.wpack/00000.wps: allocation of 2097152 bytes"));
+}
+
+TEST_F(FaultySliceTest, FailsWhenTheDeadlineHasPassedOrTheCallerStops) {
+  const AcquireOptions late{.deadline = std::chrono::steady_clock::now()};
+  std::stop_source stopped;
+  stopped.request_stop();
+  const AcquireOptions stop{.stop = stopped.get_token()};
+  for (const AccessMode access : {AccessMode::kRead, AccessMode::kMap}) {
+    ASSERT_OK_AND_ASSIGN(const Container container, open_with(path_, {.access = access}));
+    for (const std::uint32_t dim : {0U, 1U}) {
+      EXPECT_THAT(container.slice("w", dim, 3, 1000, late),
+                  Fails(ErrorCode::kDeadline, "the deadline passed"));
+      EXPECT_THAT(container.slice("w", dim, 3, 1000, stop),
+                  Fails(ErrorCode::kCancelled, "cancelled"));
+    }
+    EXPECT_EQ(container.stats().reads_in_flight, 0U);
+    expect_sound(container);
+  }
 }
 
 TEST_F(FaultySliceTest, ReportsAReaderThatCannotBeMade) {

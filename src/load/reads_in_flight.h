@@ -1,0 +1,75 @@
+// The reads of one call that are under way: submitted, waited for, counted and traced, alike for
+// blocks, slices and transfers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "load/access_counters.h"
+#include "load/read_control.h"
+#include "load/shard_set.h"
+#include "wpack/async_reader.h"
+#include "wpack/error.h"
+
+namespace wpack::load {
+
+struct FileRead {
+  ReadableShard file;  // stays open until the read has ended
+  std::uint64_t offset = 0;
+  MutableBytes out;          // borrowed until then
+  std::uint64_t number = 0;  // what it is to whoever submits it
+};
+
+// Thread safety: one thread.
+class ReadsInFlight {
+ public:
+  // Whatever a call submits together, at most.
+  static constexpr std::size_t kMaxBatch = 16;
+
+  // All outlive it.
+  ReadsInFlight(AsyncReader& reader, AccessCounters& counters, const ReadControl& control)
+      : reader_(reader), counters_(counters), control_(control) {}
+  ReadsInFlight(const ReadsInFlight&) = delete;
+  ReadsInFlight& operator=(const ReadsInFlight&) = delete;
+  // Whatever ended the call, nothing writes into its memory any more when this is gone.
+  ~ReadsInFlight() { stop(); }
+
+  // Accepts up to kMaxBatch of `reads` from the front and returns how many; fewer than that means
+  // that the engine is full: wait() first. Errors: those of AsyncReader::submit.
+  [[nodiscard]] Result<std::size_t> submit(std::span<const FileRead> reads);
+
+  // Waits for one read and takes what else is there. Returns the numbers of those that brought all
+  // their bytes, until the next call; none if no read is under way. Errors: the first that failed,
+  // by the name of its file.
+  [[nodiscard]] Result<std::span<const std::uint64_t>> wait();
+
+  [[nodiscard]] bool empty() const noexcept { return in_flight_ == 0; }
+
+  // Cancels what has not started, and waits for all.
+  void stop() noexcept;
+
+ private:
+  struct Flight {
+    FileRead read;
+    std::uint64_t trace_id = 0;
+  };
+  [[nodiscard]] std::size_t free_flight();
+  [[nodiscard]] Result<std::size_t> submit_to_reader(std::span<const ReadRequest> requests);
+  [[nodiscard]] std::size_t poll();
+  void change_in_flight(std::uint64_t change);
+  void trace(TraceEvent::Kind kind, const Flight& flight) const;
+
+  AsyncReader& reader_;
+  AccessCounters& counters_;
+  const ReadControl& control_;
+  std::vector<Flight> flights_;    // by ReadRequest::user_data
+  std::vector<std::size_t> free_;  // of flights_
+  std::size_t in_flight_ = 0;      // accepted, not polled
+  std::array<ReadCompletion, kMaxBatch> completions_;
+  std::array<std::uint64_t, kMaxBatch> arrived_{};
+};
+
+}  // namespace wpack::load
