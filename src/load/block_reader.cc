@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "load/fault_ahead.h"
 #include "load/reads_in_flight.h"
 
 namespace wpack::load {
@@ -109,10 +110,12 @@ class BlockReader::Batch {
 };
 
 BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
-                         AccessCounters& counters, const Engines& engines, bool verify)
+                         const ReadChooser& chooser, AccessCounters& counters,
+                         const Engines& engines, bool verify)
     : index_(index),
       shards_(shards),
       checker_(checker),
+      chooser_(chooser),
       counters_(counters),
       engines_(engines),
       leases_(engines, counters.fallbacks),
@@ -124,6 +127,9 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
   if (runs.empty()) return std::vector<BlockRef>();
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
+  std::vector<MutableBytes> memory;
+  for (const std::shared_ptr<Block>& block : blocks) memory.push_back(block->buffer.bytes());
+  const FaultAhead fault_ahead(memory, fault_threads(chooser_.host()), counters_);
   std::vector<BlockRef> result;
   result.reserve(extents.size());
   for (std::size_t begin = 0; begin < runs.size();) {

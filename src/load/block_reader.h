@@ -23,7 +23,8 @@ class BlockReader {
  public:
   // All outlive the reader. `verify`: chunks are checked as they arrive.
   BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
-              AccessCounters& counters, const Engines& engines, bool verify);
+              const ReadChooser& chooser, AccessCounters& counters, const Engines& engines,
+              bool verify);
 
   // Reads `extents` (ascending, RAW) and returns a block for each, one block for all of a run.
   // Memory is taken for `reading` (see MemoryBudget::obtain).
@@ -49,6 +50,7 @@ class BlockReader {
   const OpenedIndex& index_;
   ShardSet& shards_;
   ChunkChecker& checker_;
+  const ReadChooser& chooser_;
   AccessCounters& counters_;
   const Engines& engines_;
   ReaderLeases leases_;

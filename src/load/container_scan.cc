@@ -167,7 +167,7 @@ bool ContainerScan::open_shard(std::uint32_t shard) {
       return false;
     }
   }
-  bytes_.open(*std::move(file), shard, row.file_size);
+  bytes_.open(*std::move(file), row.file_size);
   return true;
 }
 

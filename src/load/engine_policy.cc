@@ -344,6 +344,10 @@ std::uint32_t read_in_threads(const HostFacts& host) noexcept {
   return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U);
 }
 
+std::uint32_t fault_threads(const HostFacts& host) noexcept {
+  return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U) - 1;
+}
+
 ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs,
                           std::span<const EngineCandidate> engines) {
   return Policy(host, file, needs, engines).choose();

@@ -49,6 +49,9 @@ struct EngineCandidate {
 // (format/decisions/0008).
 [[nodiscard]] std::uint32_t read_in_threads(const HostFacts& host) noexcept;
 
+// How many threads fault memory in ahead of the one that fills it.
+[[nodiscard]] std::uint32_t fault_threads(const HostFacts& host) noexcept;
+
 // Never fails: where everything is refused, the choice is what can at least say so when it is used.
 // `engines`: the best first; HostFacts::engines is not looked at.
 [[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,

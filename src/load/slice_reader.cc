@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "load/fault_ahead.h"
 #include "load/slice_batch.h"
 
 namespace wpack::load {
@@ -112,6 +113,7 @@ Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const s
   std::vector<MutableBytes> out;
   for (std::size_t i = 0; i < planned.slices.size(); ++i)
     out.push_back((*targets)[i].bytes(planned.slices[i]));
+  const FaultAhead fault_ahead(out, fault_threads(chooser_.host()), counters_);
   if (mapped) {
     WPACK_TRY(gather(planned, out, control));
   } else {

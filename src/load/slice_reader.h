@@ -37,12 +37,13 @@ class SliceReader {
  public:
   // All outlive the reader.
   SliceReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
-              const LayerReader& layers, AccessCounters& counters, const Engines& engines,
-              SliceVerification verify)
+              const LayerReader& layers, const ReadChooser& chooser, AccessCounters& counters,
+              const Engines& engines, SliceVerification verify)
       : index_(index),
         shards_(shards),
         checker_(checker),
         layers_(layers),
+        chooser_(chooser),
         counters_(counters),
         engines_(engines),
         leases_(engines, counters.fallbacks),
@@ -84,6 +85,7 @@ class SliceReader {
   ShardSet& shards_;
   ChunkChecker& checker_;
   const LayerReader& layers_;
+  const ReadChooser& chooser_;
   AccessCounters& counters_;
   const Engines& engines_;
   ReaderLeases leases_;

@@ -7,10 +7,16 @@
 
 #include "base/align.h"
 #include "os/os_error.h"
+#include "os/page_size.h"
 
 // Declared by <linux/mman.h>: log2 of the page size, in the bits from 26 on.
 #ifndef MAP_HUGE_2MB
 #define MAP_HUGE_2MB (21U << 26U)
+#endif
+
+// Declared by <linux/mman.h> of 5.14 and later; older headers lack it, older kernels refuse it.
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
 #endif
 
 namespace wpack::os {
@@ -56,6 +62,25 @@ Result<MutableBytes> map_small_pages(std::uint64_t size) {
 
 Result<MutableBytes> map_huge_tlb(std::uint64_t size) {
   return map(size, static_cast<int>(MAP_HUGETLB | MAP_HUGE_2MB));
+}
+
+bool fault_in(MutableBytes bytes) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
+  const std::uintptr_t begin = base::align_down(address, system_page_size());
+  int result = 0;
+  do {
+    result = ::madvise(reinterpret_cast<void*>(begin), address + bytes.size() - begin,
+                       MADV_POPULATE_WRITE);
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+bool ends_faulted_in(MutableBytes bytes) noexcept {
+  if (bytes.empty()) return true;
+  const auto last = reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size() - 1;
+  unsigned char resident = 1;
+  auto* const page = reinterpret_cast<void*>(base::align_down(last, system_page_size()));
+  return ::mincore(page, 1, &resident) != 0 || (resident & 1U) != 0;
 }
 
 void unmap_anonymous(MutableBytes bytes) noexcept { ::munmap(bytes.data(), bytes.size()); }

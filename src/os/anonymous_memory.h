@@ -27,6 +27,14 @@ enum class PageKind : std::uint8_t { kSmall, kHugeAsked, kHugeTlb };
 // kLimit (there are too few).
 [[nodiscard]] Result<MutableBytes> map_huge_tlb(std::uint64_t size);
 
+// Takes the page faults of first writes to `bytes`, which keep what they hold; other threads may
+// write to them, or have the kernel do so, meanwhile. False if the system cannot (before
+// Linux 5.14) or has no memory.
+[[nodiscard]] bool fault_in(MutableBytes bytes) noexcept;
+// True if the page of the last byte has been written to since it was mapped; also where the system
+// does not say.
+[[nodiscard]] bool ends_faulted_in(MutableBytes bytes) noexcept;
+
 // Gives memory of either back. `bytes` is exactly what was returned.
 void unmap_anonymous(MutableBytes bytes) noexcept;
 
