@@ -26,7 +26,7 @@ struct Fallback {
 // What a container has done since it was opened.
 struct AccessStats {
   std::uint64_t mapped_bytes = 0;    // of shards that are mapped
-  std::uint64_t read_bytes = 0;      // read into private memory
+  std::uint64_t read_bytes = 0;      // read into memory, not mapped
   std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
   std::uint64_t prefetched_bytes = 0;
   // What the kernel had against a mapping; empty if it had nothing.
@@ -36,7 +36,8 @@ struct AccessStats {
   std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
   std::uint64_t layer_misses = 0;     // acquired layers that had to be read
   std::uint64_t reads_in_flight = 0;  // now
-  // Callers of acquire() and tensor() waited for this: what the reader of weights feels.
+  // Callers of acquire(), tensor(), slices() and transfers waited for this: what the reader of
+  // weights feels.
   PhaseNanoseconds stalls = {};
   // The same work done by readahead, while nobody waited.
   PhaseNanoseconds background = {};

@@ -155,7 +155,7 @@ struct StagingOptions {
   // about as much as copying the same bytes a few times.
   std::uint64_t pinned_budget = std::uint64_t{64} << 20;
   // Bytes of a slot, a multiple of 4,096; the budget is cut into as many as it holds. At least the
-  // largest chunk that is to be copied.
+  // largest chunk that is to be copied; 8 KiB more let any chunk be read past the page cache.
   std::uint64_t slot_size = std::uint64_t{8} << 20;
 };
 

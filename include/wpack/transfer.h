@@ -6,10 +6,10 @@
 //   for (const wpack::DeviceTensor& tensor : layer->tensors()) use(tensor.info, tensor.range);
 //
 // Bytes are read afresh, past the page cache where it does not hold them and the host can, whether
-// the container is mapped or not: wpack/explain.h says by which rules. They are checked before they
-// are handed over, unless the container was opened with VerifyPolicy::kIndex. Padding is never
-// copied.
-// Thread safety: all functions, from several threads at once; a ring serves one call at a time.
+// the container is mapped or not: by the rules of wpack/explain.h for bytes that go on. They are
+// checked before they are handed over, unless the container was opened with VerifyPolicy::kIndex.
+// Padding is never copied. Thread safety: all functions, from several threads at once; a ring
+// serves one call at a time.
 #pragma once
 
 #include <atomic>
@@ -42,9 +42,10 @@ struct TransferOptions {
 
 // Fills `out`, which is exactly as large as tensor `id`, with the tensor's bytes. What is read is
 // written there at once where the chunks and the engine's alignment allow it; the rest goes through
-// memory of OpenOptions::memory_budget: a chunk, or 2 MiB where the alignment of `out` keeps an
-// engine from reading there. After an error `out` holds anything. Errors: kNotFound,
-// kInvalidArgument (the size), and those of Layer::acquire, kCancelled.
+// memory of OpenOptions::memory_budget, one chunk and the blocks that it lies in at a time. Where
+// `out` is aligned to 4,096 bytes, bytes that the page cache does not hold are read past it. After
+// an error `out` holds anything. Errors: kNotFound, kInvalidArgument (the size), and those of
+// Layer::acquire, kCancelled.
 [[nodiscard]] WPACK_EXPORT Status read_tensor(const Container& container, std::uint32_t id,
                                               MutableBytes out,
                                               const TransferOptions& options = {});

@@ -118,7 +118,7 @@ class Policy {
   [[nodiscard]] Objection against_mapping() const {
     if (!needs_.mapping_refused.empty()) return needs_.mapping_refused;
     if (needs_.coded) return "coded bytes have to be decoded into memory of their own";
-    if (needs_.destination == Destination::kDevice) return "the bytes go on to a device";
+    if (needs_.destination == Destination::kCaller) return "the bytes go on to other memory";
     if (needs_.access == AccessMode::kMap) return std::nullopt;
     if (needs_.access == AccessMode::kRead) return "reading into private memory was asked for";
     if (needs_.memory_budget) return "a memory budget cannot hold mapped pages to it";

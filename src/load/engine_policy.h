@@ -15,7 +15,9 @@
 
 namespace wpack::load {
 
-enum class Destination { kHost, kDevice };
+// Who has the bytes in the end: handles to the container, or memory that its caller named, such as
+// that of a device.
+enum class Destination { kHandles, kCaller };
 
 // What the caller of a container asked for, and what it holds.
 struct ReadNeeds {
@@ -24,7 +26,7 @@ struct ReadNeeds {
   bool checked_at_open = false;  // VerifyPolicy::kFull has read every byte already
   AccessMode access = AccessMode::kAuto;
   std::optional<std::uint64_t> memory_budget = std::nullopt;  // bytes of private memory
-  Destination destination = Destination::kHost;
+  Destination destination = Destination::kHandles;
   std::string mapping_refused = "";  // the kernel's answer where mapping was tried; else empty
   std::optional<ReadProfile> profile = std::nullopt;  // for reads of cold bytes, where it fits
 };

@@ -13,8 +13,8 @@
 namespace wpack::load {
 
 // The kernel finds, clears and maps a page at its first write, and on a virtual machine so does the
-// host: 0.2 to 2 s/GB, on the thread that writes or submits the read. Two threads take a third of
-// that time or less (format/decisions/0010).
+// host, on the thread that writes or submits the read: 0.3 to 0.7 s/GB, where two threads took half
+// of that to a tenth (format/decisions/0010).
 //
 // Thread safety: one thread.
 class FaultAhead {

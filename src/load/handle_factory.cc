@@ -40,20 +40,22 @@ Layer HandleFactory::layer(const std::shared_ptr<ContainerState>& state, std::ui
 Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state, std::uint32_t id,
                                      const AcquireOptions& options) {
   const format::TensorRow row = state->index().tensors()[id];
-  WPACK_ASSIGN(auto found, state->materialise(row, control_of(options)));
+  auto found = state->materialise(row, control_of(options));
+  if (!found) return state->opened_index().named(std::move(found).error());
   state->first_uses().note(row.layer);
   std::shared_ptr<const void> pin = state;
-  if (found.block != nullptr)
-    pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found.block)});
-  return Tensor(load::tensor_info(state->index(), id), found.bytes, found.mapped, std::move(pin));
+  if (found->block != nullptr)
+    pin = std::make_shared<const TensorPin>(TensorPin{state, std::move(found->block)});
+  return Tensor(load::tensor_info(state->index(), id), found->bytes, found->mapped, std::move(pin));
 }
 
 Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<ContainerState>& state,
                                                        std::span<const SliceRequest> requests,
                                                        const AcquireOptions& options) {
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
-  WPACK_ASSIGN(std::vector<load::SliceBytes> found,
-               state->slices().read(planned, control_of(options)));
+  auto read = state->slices().read(planned, control_of(options));
+  if (!read) return state->opened_index().named(std::move(read).error());
+  std::vector<load::SliceBytes> found = *std::move(read);
   for (const load::PlannedSlice& slice : planned)
     state->first_uses().note(state->index().tensors()[slice.tensor].layer);
   std::vector<TensorSlice> slices;
@@ -73,11 +75,12 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
   const format::Index& index = state->index();
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
-  WPACK_ASSIGN(load::LayerBlocks blocks, state->layers().acquire(layer.id, control_of(options)));
+  auto blocks = state->layers().acquire(layer.id, control_of(options));
+  if (!blocks) return state->opened_index().named(std::move(blocks).error());
   state->first_uses().note(layer.id);
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);
-  const auto pin = std::make_shared<const LayerPin>(LayerPin{state, std::move(blocks)});
+  const auto pin = std::make_shared<const LayerPin>(LayerPin{state, *std::move(blocks)});
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
     WPACK_ASSIGN(const auto found, state->find_loaded(index.tensors()[id], pin->blocks));
     tensors->push_back(Tensor(load::tensor_info(index, id), found.bytes, found.mapped, pin));

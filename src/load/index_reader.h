@@ -22,6 +22,9 @@ struct OpenedIndex {
 
   // "model.wpack/00003.wps", for messages.
   [[nodiscard]] std::string shard_label(std::uint32_t shard) const;
+  // Returns `error` with the container's path in front, unless it begins with it: what ends a call
+  // anywhere, such as its deadline, does not know where it was.
+  [[nodiscard]] Error named(Error error) const;
 };
 
 // Opens the directory `path` and validates its index. If the container is being replaced meanwhile,

@@ -1,7 +1,11 @@
 #include "load/memory_budget.h"
 
 #include <limits>
+#include <optional>
 #include <utility>
+
+#include "base/align.h"
+#include "base/checked_math.h"
 
 namespace wpack::load {
 
@@ -30,7 +34,8 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
     auto buffers = allocate(sizes, reading);
     if (buffers) return buffers;
     if (give_up_one(demand)) continue;
-    if (!is_limited()) return buffers;  // it is the system that refuses: nobody would wake us
+    if (!is_limited()) return buffers;      // it is the system that refuses: nobody would wake us
+    if (!could_fit(sizes)) return buffers;  // whatever the others give back
     std::unique_lock lock(mutex_);
     const auto changed = [&] { return changes_ != seen; };
     if (changed()) continue;
@@ -43,6 +48,15 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
       changed_.wait(lock, changed);
     }
   }
+}
+
+bool MemoryBudget::could_fit(std::span<const std::uint64_t> sizes) const noexcept {
+  std::optional<std::uint64_t> sum = 0;
+  for (const std::uint64_t size : sizes) {
+    const auto pages = base::checked_align_up(size, base::kPageSize);
+    sum = sum && pages ? base::checked_add(*sum, *pages) : std::nullopt;
+  }
+  return sum && *sum <= size_;
 }
 
 std::uint64_t MemoryBudget::changes() const {

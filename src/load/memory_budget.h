@@ -82,6 +82,7 @@ class MemoryBudget {
  private:
   [[nodiscard]] Result<std::vector<HostBuffer>> allocate(std::span<const std::uint64_t> sizes,
                                                          Reading* reading);
+  [[nodiscard]] bool could_fit(std::span<const std::uint64_t> sizes) const noexcept;
   [[nodiscard]] std::uint64_t changes() const;
   [[nodiscard]] bool give_up_one(bool also_read_ahead);
 

@@ -63,7 +63,7 @@ void add_phases(Exposition& out, std::string_view name, std::string_view help,
 std::string to_prometheus(const AccessStats& stats, std::string_view container) {
   Exposition out(container);
   out.metric("wpack_mapped_bytes", "gauge", "Bytes of shards that are mapped.", stats.mapped_bytes);
-  out.metric("wpack_read_bytes_total", "counter", "Bytes read into private memory.",
+  out.metric("wpack_read_bytes_total", "counter", "Bytes read into memory, not mapped.",
              stats.read_bytes);
   out.metric("wpack_verified_bytes_total", "counter", "Stored bytes whose checksum was checked.",
              stats.verified_bytes);

@@ -51,7 +51,7 @@ void ReadChooser::choose_without_mapping(ShardReading& reading, const Error& ref
 
 ReadChoice ReadChooser::choose_copy(const FileFacts& file) const {
   ReadNeeds needs = needs_;
-  needs.destination = Destination::kDevice;
+  needs.destination = Destination::kCaller;
   return choose_reading(host(), file, needs, candidates_);
 }
 

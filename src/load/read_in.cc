@@ -56,11 +56,8 @@ class ReadIn {
     const MappedPiece& piece = pieces_[number];
     const TraceSpan span(counters_, "bring a piece in", {}, piece.range.size());
     Status status = piece.shard->region.populate(piece.range);
-    if (!status) {
+    if (!status)
       fail(number, std::move(status).error().in(index_.shard_label(piece.shard->number)));
-    } else if (piece.shard->reading.choice.method == ReadMethod::kReadInAndMap) {
-      piece.shard->region.touch(piece.range);  // here, where it costs nobody's time
-    }
   }
 
   // Of several failures, the one of the foremost piece is kept.

@@ -1,6 +1,7 @@
 #include "load/read_in_ahead.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "load/engine_policy.h"
@@ -41,6 +42,10 @@ Status ReadInAhead::wait_for(ByteRange range) {
   const std::size_t first = range.begin / kReadInPieceSize;
   const std::size_t last = (range.end - 1) / kReadInPieceSize;
   std::unique_lock lock(mutex_);
+  if (first < used_) {  // it may have been taken back: nothing here knows
+    lock.unlock();
+    return region_.populate(range);
+  }
   if (first > used_) {
     used_ = first;
     moved_.notify_all();
@@ -70,6 +75,15 @@ void ReadInAhead::work() noexcept {
   }
 }
 
+// An exception that left a thread would end the process.
+bool ReadInAhead::populate(ByteRange range) const noexcept {
+  try {
+    return region_.populate(range).has_value();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 void ReadInAhead::bring_in(std::unique_lock<std::mutex>& lock, std::size_t piece) {
   const std::uint64_t begin = piece * kReadInPieceSize;
   const ByteRange range{begin, std::min(begin + kReadInPieceSize, region_.bytes().size())};
@@ -78,8 +92,7 @@ void ReadInAhead::bring_in(std::unique_lock<std::mutex>& lock, std::size_t piece
   bool there = false;
   {
     const TraceSpan span(counters_, "bring a piece in", {}, range.size());
-    there = region_.populate(range).has_value();
-    if (there) region_.touch(range);
+    there = populate(range);
   }
   lock.lock();
   pieces_[piece] = there ? State::kThere : State::kFailed;

@@ -25,13 +25,14 @@ class ReadInAhead {
   ReadInAhead& operator=(const ReadInAhead&) = delete;
   ~ReadInAhead();
 
-  // Waits until `range` of the region, which is not empty and goes forward from call to call, is in
-  // memory; brings in itself what no thread has begun. Errors: kIo.
+  // Waits until `range` of the region, which is not empty, is in memory; brings in itself what no
+  // thread has begun, and what lies before the range of an earlier call. Errors: kIo.
   [[nodiscard]] Status wait_for(ByteRange range);
 
  private:
   enum class State : std::uint8_t { kIdle, kTaken, kThere, kFailed };
   void work() noexcept;
+  [[nodiscard]] bool populate(ByteRange range) const noexcept;
   // With the lock held, which it lets go meanwhile.
   void bring_in(std::unique_lock<std::mutex>& lock, std::size_t piece);
 

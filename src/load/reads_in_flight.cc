@@ -55,7 +55,7 @@ Result<std::span<const std::uint64_t>> ReadsInFlight::wait() {
 void ReadsInFlight::stop() noexcept {
   if (in_flight_ == 0) return;
   reader_.cancel();
-  while (in_flight_ > 0) (void)poll();
+  while (in_flight_ > 0) (void)wait();  // counts and traces their ends
 }
 
 std::size_t ReadsInFlight::free_flight() {

@@ -43,7 +43,7 @@ class ReadsInFlight {
 
   // Waits for one read and takes what else is there. Returns the numbers of those that brought all
   // their bytes, until the next call; none if no read is under way. Errors: the first that failed,
-  // by the name of its file.
+  // by the name of its file; the others that ended are then nobody's, so that the call has to end.
   [[nodiscard]] Result<std::span<const std::uint64_t>> wait();
 
   [[nodiscard]] bool empty() const noexcept { return in_flight_ == 0; }

@@ -155,7 +155,9 @@ Status SliceBatch::fill(Slot& slot, std::uint32_t number) {
     if (slot.scratch.bytes().size() < read.range.size()) {
       slot.scratch = {};
       const std::uint64_t size = read.range.size();
-      auto scratch = memory_.obtain({&size, 1}, control_, nullptr);
+      // Without the deadline: the memory may be what this call holds, which nobody gives back.
+      const ReadControl now{.cancelled = control_.cancelled};
+      auto scratch = memory_.obtain({&size, 1}, now, nullptr);
       if (!scratch) return std::move(scratch).error().in(slot.file.file->label());
       slot.scratch = std::move(scratch->front());
     }

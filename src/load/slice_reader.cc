@@ -68,13 +68,26 @@ Result<ReadPlan> SliceReader::plan_of(std::span<const PlannedSlice> slices) {
   return result;
 }
 
-Result<SliceBytes> SliceReader::view(const PlannedSlice& slice) {
+// In pieces, so that it can be stopped in between.
+Status SliceReader::check(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
+                          const ReadControl& control) {
+  const std::uint32_t chunk_log2 = index_.file.index.extents()[extent].chunk_log2;
+  const auto step =
+      static_cast<std::uint32_t>(std::max<std::uint64_t>(kReadInPieceSize >> chunk_log2, 1));
+  for (std::uint32_t first = chunks.first; first < chunks.last; first += step) {
+    WPACK_TRY(control.check());
+    WPACK_TRY(
+        layers_.check_mapped(shard, extent, {first, first + std::min(step, chunks.last - first)}));
+  }
+  return {};
+}
+
+Result<SliceBytes> SliceReader::view(const PlannedSlice& slice, const ReadControl& control) {
   const format::ExtentRow extent = index_.file.index.extents()[slice.extent];
   const ByteRange span = slice.layout.span();
   const ByteRange raw{slice.base + span.begin, slice.base + span.end};
   WPACK_ASSIGN(const CheckedShard* shard, shards_.use(extent.shard));
-  if (verify_.mapped)
-    WPACK_TRY(layers_.check_mapped(*shard, slice.extent, chunks_of_range(extent, raw)));
+  if (verify_.mapped) WPACK_TRY(check(*shard, slice.extent, chunks_of_range(extent, raw), control));
   const Bytes bytes = shard->view(extent.offset + raw.begin, raw.size());
   if (bytes.empty()) {
     return Error(ErrorCode::kIntegrity, index_.label + ": index changed while it was in use");
@@ -113,7 +126,9 @@ Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const s
   std::vector<MutableBytes> out;
   for (std::size_t i = 0; i < planned.slices.size(); ++i)
     out.push_back((*targets)[i].bytes(planned.slices[i]));
-  const FaultAhead fault_ahead(out, fault_threads(chooser_.host()), counters_);
+  std::vector<MutableBytes> in_file_order;
+  for (const std::uint32_t i : planned.by_extent) in_file_order.push_back(out[i]);
+  const FaultAhead fault_ahead(in_file_order, fault_threads(chooser_.host()), counters_);
   if (mapped) {
     WPACK_TRY(gather(planned, out, control));
   } else {
@@ -136,7 +151,7 @@ Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> 
   WPACK_ASSIGN(const Ways ways, choose_ways(slices));
   for (const std::size_t i : ways.viewed) {
     WPACK_TRY(control.check());
-    WPACK_ASSIGN(result[i], view(slices[i]));
+    WPACK_ASSIGN(result[i], view(slices[i], control));
   }
   WPACK_TRY(copy(slices, ways.gathered, true, control, result));
   WPACK_ASSIGN(const auto groups, group_by_engine(slices, ways.read));

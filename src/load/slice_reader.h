@@ -70,7 +70,11 @@ class SliceReader {
   [[nodiscard]] Result<SlicePlan> plan(std::span<const PlannedSlice> slices,
                                        std::span<const std::size_t> chosen,
                                        bool whole_chunks) const;
-  [[nodiscard]] Result<SliceBytes> view(const PlannedSlice& slice);
+  [[nodiscard]] Result<SliceBytes> view(const PlannedSlice& slice, const ReadControl& control);
+  // Checks chunks of a mapped extent. Errors: those of LayerReader::check_mapped, kCancelled,
+  // kDeadline.
+  [[nodiscard]] Status check(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
+                             const ReadControl& control);
   // Brings the chosen slices into private memory, from mapped shards or by reading with one engine.
   [[nodiscard]] Status copy(std::span<const PlannedSlice> slices,
                             std::span<const std::size_t> chosen, bool mapped,

@@ -62,6 +62,15 @@ TensorTransfer::TensorTransfer(const OpenedIndex& index, ShardSet& shards, Chunk
       leases_(engines, counters.fallbacks),
       verify_(verify) {}
 
+bool TensorTransfer::suits(const ReadChoice& choice, const TransferSource& source,
+                           MutableBytes out) const {
+  if (choice.method != ReadMethod::kDirect) return true;
+  const ByteRange whole = whole_chunks(index_.file.index.extents()[source.extent], source.raw);
+  if (whole.begin == whole.end) return true;
+  const auto place = reinterpret_cast<std::uintptr_t>(out.data()) + whole.begin - source.raw.begin;
+  return base::is_aligned(place, choice.direct ? choice.direct->memory : 1);
+}
+
 // By the range of each shard from the first to the last extent that is wanted.
 Result<ReadChoice> TensorTransfer::choose(std::span<const TransferSource> sources) {
   const format::Index& index = index_.file.index;
@@ -83,6 +92,11 @@ Result<ReadChoice> TensorTransfer::choose(std::span<const TransferSource> source
   for (const auto& [number, range] : ranges) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(number));
     WPACK_ASSIGN(ReadChoice choice, shards_.choose_copy(*shard, range));
+    if (const auto file = shards_.readable(*shard, choice.method); !file) {
+      if (choice.method != ReadMethod::kDirect) return file.error();
+      counters_.fallbacks.count(choice.engine, file.error().message());
+      return one_for_all();
+    }
     if (!first)
       first = std::move(choice);
     else if (ReaderLeases::kind_of(choice) != ReaderLeases::kind_of(*first))
@@ -101,7 +115,8 @@ Status TensorTransfer::read(std::span<const TransferPiece> pieces, PieceSink& si
 
 Status TensorTransfer::to_host(const TransferSource& source, MutableBytes out,
                                const ReadControl& control, const ProgressCallback& progress) {
-  WPACK_ASSIGN(const ReadChoice choice, choose({&source, 1}));
+  WPACK_ASSIGN(ReadChoice choice, choose({&source, 1}));
+  if (!suits(choice, source, out)) choice = one_for_all();
   WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(choice));
   const ReadLimits limits = lease.reader().limits();
   auto pieces = plan_to_host(index_.file.index, source, choice.block_size, alignment_of(limits));
@@ -118,13 +133,22 @@ Status TensorTransfer::to_device(std::span<const TransferSource> sources,
                  index_.label + ": the staging ring is in use by another transfer");
   }
   const ScopeExit unclaim([&] { ring.unclaim(); });
-  WPACK_ASSIGN(const ReadChoice choice, choose(sources));
-  WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(choice));
-  auto pieces = plan_transfer(index_.file.index, sources,
-                              {ring.stats().slot_size, alignment_of(lease.reader().limits())});
+  WPACK_ASSIGN(ReadChoice choice, choose(sources));
+  std::optional<ReaderLeases::Lease> lease;
+  const auto plan = [&]() -> Result<std::vector<TransferPiece>> {
+    WPACK_ASSIGN(ReaderLeases::Lease borrowed, leases_.borrow(choice));
+    lease.emplace(std::move(borrowed));
+    return plan_transfer(index_.file.index, sources,
+                         {ring.stats().slot_size, alignment_of(lease->reader().limits())});
+  };
+  auto pieces = plan();
+  if (!pieces && choice.method == ReadMethod::kDirect) {  // whose blocks take more room than chunks
+    choice = one_for_all();
+    pieces = plan();
+  }
   if (!pieces) return std::move(pieces).error().in(index_.label);
   DeviceSink sink(ring, *pieces, destinations, control);
-  Status done = read(*pieces, sink, lease.reader(), choice.method, control, progress);
+  Status done = read(*pieces, sink, lease->reader(), choice.method, control, progress);
   // Also after an error: nobody writes to the destinations when this returns.
   Status copied = ring.drain();
   if (!done) return done;

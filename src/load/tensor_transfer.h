@@ -40,6 +40,9 @@ class TensorTransfer {
  private:
   // Chooses how the sources are read: as bytes that go on, whatever was chosen to map.
   [[nodiscard]] Result<ReadChoice> choose(std::span<const TransferSource> sources);
+  // False if reads as `choice` has them could not end in `out`, but for one at a time in a buffer.
+  [[nodiscard]] bool suits(const ReadChoice& choice, const TransferSource& source,
+                           MutableBytes out) const;
   [[nodiscard]] Status read(std::span<const TransferPiece> pieces, PieceSink& sink,
                             AsyncReader& reader, ReadMethod method, const ReadControl& control,
                             const ProgressCallback& progress);

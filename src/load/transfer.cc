@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/align.h"
 #include "base/checked_math.h"
@@ -18,6 +19,11 @@ constexpr std::uint64_t kDeviceAlignment = 256;  // of extents, as in files
 
 load::ReadControl control_of(const TransferOptions& options) {
   return {.stop = options.stop, .deadline = options.deadline};
+}
+
+Status named(const ContainerState& state, Status status) {
+  if (!status) status = state.opened_index().named(std::move(status).error());
+  return status;
 }
 
 // Returns where the bytes of tensor `id` are stored; it is to fill `size` bytes.
@@ -91,7 +97,7 @@ Status read_tensor(const Container& container, std::uint32_t id, MutableBytes ou
   WPACK_ASSIGN(const load::TransferSource source, find_source(state, id, out.size()));
   state.first_uses().note(state.index().tensors()[id].layer);
   if (out.empty()) return {};
-  return state.transfer().to_host(source, out, control_of(options), options.progress);
+  return named(state, state.transfer().to_host(source, out, control_of(options), options.progress));
 }
 
 Status copy_to_device(const Container& container, std::span<const TensorDestination> tensors,
@@ -105,8 +111,8 @@ Status copy_to_device(const Container& container, std::span<const TensorDestinat
     sources.push_back(source);
     destinations.push_back(to);
   }
-  return state.transfer().to_device(sources, destinations, ring, control_of(options),
-                                    options.progress);
+  return named(state, state.transfer().to_device(sources, destinations, ring, control_of(options),
+                                                 options.progress));
 }
 
 Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, StagingRing& ring,
@@ -127,8 +133,8 @@ Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, Sta
     destinations.push_back(
         memory->range().sub_range(places.offsets[i], places.sources[i].raw.size()));
   }
-  WPACK_TRY(state.transfer().to_device(places.sources, destinations, ring, control_of(options),
-                                       options.progress));
+  WPACK_TRY(named(state, state.transfer().to_device(places.sources, destinations, ring,
+                                                    control_of(options), options.progress)));
   std::vector<DeviceTensor> tensors;
   tensors.reserve(layer.tensor_count);
   for (std::uint32_t i = 0; i < layer.tensor_count; ++i) {

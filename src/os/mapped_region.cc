@@ -70,14 +70,6 @@ Status MappedRegion::populate(ByteRange range) const {
                            errno_text(error)));
 }
 
-void MappedRegion::touch(ByteRange range) const noexcept {
-  range = widened_to_pages(range, bytes_.size());
-  for (std::uint64_t i = range.begin; i < range.end; i += system_page_size()) {
-    const volatile std::byte& page = bytes_[i];
-    [[maybe_unused]] const std::byte read = page;
-  }
-}
-
 // The advice is looked at before the range, so that an empty one tells whether it is known.
 bool MappedRegion::can_populate() noexcept {
   return ::madvise(nullptr, 0, MADV_POPULATE_READ) == 0;

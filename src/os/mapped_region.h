@@ -28,10 +28,6 @@ class MappedRegion {
   // page is kIo (from Linux 5.14; older kernels are only given a hint). `range` is clipped to the
   // mapping and widened to pages.
   [[nodiscard]] Status populate(ByteRange range) const;
-  // Reads a byte of each page of `range`, which populate() has brought in: on a virtual machine,
-  // the host maps a page that the disk has filled when the guest first reads it, and that can take
-  // longer than everything the guest did for it. SIGBUS where the file has lost the page meanwhile.
-  void touch(ByteRange range) const noexcept;
   // True if populate() waits and reports, false if this kernel takes it as a hint.
   [[nodiscard]] static bool can_populate() noexcept;
   // Asks the kernel to read `range` ahead, without waiting. A hint.

@@ -1,6 +1,7 @@
 // Starting a thread without an exception.
 #pragma once
 
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -15,6 +16,8 @@ template <typename Body>
 [[nodiscard]] Result<std::thread> start_thread(Body&& body) {
   try {
     return std::thread(std::forward<Body>(body));
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kLimit, "out of memory");  // so short that it takes none
   } catch (const std::system_error& error) {
     const int code = error.code().value();
     return Error(ErrorCode::kLimit, code, "start of a thread failed: " + errno_text(code));

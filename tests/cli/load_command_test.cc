@@ -212,6 +212,10 @@ TEST_F(LoadCommandTest, LoadsTensorsThatAreLargerThanTheBudgetSliceBySlice) {
     EXPECT_EQ(sliced["bytes"], 16 << 20);
     EXPECT_EQ(sliced["tensor_count"], 1);
     EXPECT_LE(sliced["peak_memory_bytes"], 6 << 20);
+    // What can never fit is not waited for until then.
+    const Json in_time = run_json({"load", container, "--touch", "bytes", "--budget", "6MiB",
+                                   "--deadline", "3600", "--json"});
+    EXPECT_EQ(in_time["word_sum"], whole["word_sum"]);
   }
 }
 
@@ -234,6 +238,27 @@ TEST_F(LoadCommandTest, RefusesABudgetThatHoldsNoSlice) {
   EXPECT_EQ(outcome.status, 6);
   EXPECT_THAT(outcome.err, HasSubstr("65536 bytes"));
   EXPECT_EQ(outcome.out, "");
+}
+
+TEST_F(LoadCommandTest, FailsAtItsDeadlineWithNothingOnStandardOutput) {
+  for (const Arguments& options : {Arguments{}, {"--access", "read"}, {"--verify", "full"}}) {
+    Arguments arguments = {"load", container_, "--json", "--deadline", "1e-9"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr(container_));
+    EXPECT_THAT(outcome.err, HasSubstr("the deadline passed"));
+  }
+  EXPECT_EQ(load({"--deadline", "600"})["tensor_count"], 5);
+}
+
+TEST_F(LoadCommandTest, RefusesDeadlinesThatAreNone) {
+  for (const char* text : {"0", "-1", "nan", "inf", "1e7", "soon", "1s", ""}) {
+    const Outcome outcome = run({"load", container_, "--deadline", text});
+    EXPECT_EQ(outcome.status, 2) << text;
+    EXPECT_EQ(outcome.out, "");
+  }
 }
 
 TEST_F(LoadCommandTest, RefusesFilesThatItCannotWrite) {

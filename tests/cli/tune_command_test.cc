@@ -9,17 +9,18 @@
 #include <fstream>
 #include <thread>
 
+#include "profile_cache.h"
 #include "sources.h"
 #include "support/page_cache.h"
 
 namespace wpack::cli {
 namespace {
 
+using testing::drop_from_page_cache;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using testing::drop_from_page_cache;
 using testing::TempDir;
 
 std::vector<std::string> keys_of(const Json& object) {
@@ -73,6 +74,13 @@ class TuneCommandTest : public ::testing::Test {
   std::string cache_ = directory_.file("cache");
   std::string container_ = pack_file(directory_, "m", small_model());
 };
+
+TEST(ProfileFileNameTest, IsANameOfAFileWhateverTheProfileIsOf) {
+  const std::string odd(255, '/');
+  EXPECT_LE(profile_file_name({.kernel = odd, .device = odd, .file_system = odd}).size(), 255U);
+  const ReadProfile usual{.kernel = "6.1.0-28-amd64", .device = "259:1", .file_system = "ext4"};
+  EXPECT_EQ(profile_file_name(usual), "read_profile_259%3A1_ext4_6.1.0-28-amd64.json");
+}
 
 TEST_F(TuneCommandTest, KeepsAProfileOfTheDisk) {
   const std::string file = large_file();

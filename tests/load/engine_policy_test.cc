@@ -79,7 +79,7 @@ Change cgroup(std::uint64_t limit, std::uint64_t usage, std::uint64_t reclaimabl
   };
 }
 void coded(Situation& s) { s.needs.coded = true; }
-void device(Situation& s) { s.needs.destination = Destination::kDevice; }
+void device(Situation& s) { s.needs.destination = Destination::kCaller; }
 void checked(Situation& s) { s.needs.checked_at_open = true; }
 void mapping_refused(Situation& s) { s.needs.mapping_refused = "map of 4 bytes failed"; }
 void rotational(Situation& s) { s.file.device->rotational = true; }
@@ -278,7 +278,7 @@ TEST(ReasonsTest, SayThatAChoiceWasAsked) {
 
 TEST(RefusalsTest, SayWhyBytesAreNotMapped) {
   EXPECT_THAT(choose(coded).refused, refuses("map", "have to be decoded"));
-  EXPECT_THAT(choose(device).refused, refuses("map", "device"));
+  EXPECT_THAT(choose(device).refused, refuses("map", "other memory"));
   EXPECT_THAT(choose(budget(5)).refused, refuses("map", "budget"));
   EXPECT_THAT(choose(access(AccessMode::kRead)).refused, refuses("map", "was asked for"));
   EXPECT_THAT(choose(mapping_refused).refused, refuses("map", "map of 4 bytes failed"));

@@ -375,7 +375,7 @@ TEST_F(BusyWorkerTest, WaitsForALayerThatIsBeingRead) {
 
 TEST_F(BusyWorkerTest, StopsWaitingForALayerThatIsBeingRead) {
   const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
-  EXPECT_THAT(layer(0).acquire({.deadline = soon}), Fails(ErrorCode::kDeadline, "deadline"));
+  EXPECT_THAT(layer(0).acquire({.deadline = soon}), Fails(ErrorCode::kDeadline, "m.wpack"));
   std::stop_source source;
   std::thread other([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

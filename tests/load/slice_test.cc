@@ -356,7 +356,7 @@ TEST_F(FaultySliceTest, FailsWhenTheDeadlineHasPassedOrTheCallerStops) {
     ASSERT_OK_AND_ASSIGN(const Container container, open_with(path_, {.access = access}));
     for (const std::uint32_t dim : {0U, 1U}) {
       EXPECT_THAT(container.slice("w", dim, 3, 1000, late),
-                  Fails(ErrorCode::kDeadline, "the deadline passed"));
+                  Fails(ErrorCode::kDeadline, "m.wpack: the deadline passed"));
       EXPECT_THAT(container.slice("w", dim, 3, 1000, stop),
                   Fails(ErrorCode::kCancelled, "cancelled"));
     }

@@ -7,6 +7,7 @@
 
 #include "load/eventually.h"
 #include "load/test_container.h"
+#include "support/faulty_reader.h"
 
 namespace wpack::testing {
 namespace {
@@ -90,6 +91,29 @@ TEST_P(TraceTest, EndsEveryReadThatItBegan) {
   const auto counts = recorder_->of("reads in flight");
   EXPECT_EQ(counts.empty(), GetParam() == AccessMode::kMap);
   for (const auto& [event, detail] : counts) EXPECT_LE(event.value, 16U);
+}
+
+TEST(FailedTraceTest, EndsEveryReadOfALoadThatFailed) {
+  const TempDir directory;
+  ContainerBuilder builder;
+  builder.layer("a").tensor("w", pattern_bytes(40 << 20, 1));
+  const auto recorder = std::make_shared<Recorder>();
+  load::Engines engines = test_engines();
+  engines.make_reader = [](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
+    WPACK_ASSIGN(auto reader, make_pread_reader(4));
+    return std::make_unique<FaultyReader>(std::move(reader), Faults{.io_error_at = 0});
+  };
+  const OpenOptions options{.access = AccessMode::kRead, .tracer = recorder};
+  ASSERT_OK_AND_ASSIGN(
+      const Container container,
+      load::open_container(builder.build(directory.path() / "m.wpack"), options, engines));
+  EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kIo, "00000.wps"));
+  int begun = 0;
+  int ended = 0;
+  for (const auto& [event, detail] : recorder->of("read"))
+    ++(event.kind == TraceEvent::Kind::kReadBegin ? begun : ended);
+  EXPECT_GT(begun, 1);
+  EXPECT_EQ(begun, ended);
 }
 
 TEST_P(TraceTest, CountsTheTimeThatCallersWaited) {

@@ -2,8 +2,10 @@
 // for those who map them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "load/transfer_fixture.h"
+#include "support/open_file_limit.h"
 #include "support/page_cache.h"
 #include "wpack/explain.h"
 
@@ -12,7 +14,9 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::Field;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class TransferChoiceTest : public TransferTest {
@@ -48,6 +52,12 @@ class TransferChoiceTest : public TransferTest {
     }
   }
 
+  static rlim_t first_free_descriptor() {
+    const int first = ::dup(0);
+    ::close(first);
+    return static_cast<rlim_t>(first);
+  }
+
   std::vector<ReadChoice> choices_;
 };
 
@@ -63,15 +73,48 @@ TEST_F(TransferChoiceTest, CopiesColdBytesToADevicePastThePageCache) {
       << "who maps the same container is not concerned";
 }
 
-TEST_F(TransferChoiceTest, ReadsColdBytesPastThePageCacheWhereverTheCallersMemoryLies) {
-  for (const std::size_t skew : {0U, 512U, 13U}) {
-    choices_.clear();
-    const Container container = open_noting();
-    make_cold(container);
-    if (IsSkipped()) return;
-    expect_all_read(container, skew);
-    EXPECT_THAT(choices_, Contains(Field(&ReadChoice::method, ReadMethod::kDirect)));
+TEST_F(TransferChoiceTest, ReadsColdBytesPastThePageCacheIntoAlignedMemory) {
+  const Container container = open_noting();
+  make_cold(container);
+  if (IsSkipped()) return;
+  expect_all_read(container, 0);
+  EXPECT_THAT(choices_, Contains(Field(&ReadChoice::method, ReadMethod::kDirect)));
+}
+
+TEST_F(TransferChoiceTest, ReadsManyAtOnceIntoMemoryWhereDirectReadsCannotEnd) {
+  const Container container = open_noting();
+  make_cold(container);
+  if (IsSkipped()) return;
+  const TensorInfo tensor = container.find("embed.weight").value();
+  std::vector<std::byte> memory(tensor.nbytes + 4'096);
+  const std::size_t odd = reinterpret_cast<std::uintptr_t>(memory.data()) % 2 == 0 ? 1 : 0;
+  const MutableBytes out = MutableBytes(memory).subspan(odd, tensor.nbytes);
+  ASSERT_THAT(read_tensor(container, tensor.id, out), IsOk());
+  EXPECT_TRUE(std::ranges::equal(out, expected(tensor)));
+  EXPECT_THAT(choices_, Each(Field(&ReadChoice::method, ReadMethod::kBuffered)));
+}
+
+TEST_F(TransferChoiceTest, CopiesColdBytesThroughSlotsThatHoldNoMoreThanAChunk) {
+  use({}, 2, kChunk);
+  const Container container = open_noting();
+  make_cold(container);
+  if (IsSkipped()) return;
+  expect_layers_copied(container);
+}
+
+TEST_F(TransferChoiceTest, GoesThroughThePageCacheWhereNoFileCanBeOpenedAgain) {
+  use({});
+  const Container container = open_noting();
+  ASSERT_THAT(container.tensor("layers.0.bias"), IsOk());  // now its facts are known
+  make_cold(container);                                    // which opens the shard again
+  if (IsSkipped()) return;
+  {
+    const OpenFileLimit none(first_free_descriptor());  // direct reads take one more
+    ASSERT_THAT(load_layer(container, 0, *ring_), IsOk());
   }
+  EXPECT_THAT(choices_, Each(Field(&ReadChoice::method, ReadMethod::kBuffered)));
+  EXPECT_THAT(container.stats().fallbacks,
+              ElementsAre(Field(&Fallback::reason, HasSubstr("Too many open files"))));
 }
 
 TEST_F(TransferChoiceTest, TakesBytesFromThePageCacheWhereItHoldsThem) {

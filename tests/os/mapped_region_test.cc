@@ -35,17 +35,6 @@ TEST(MappedRegionTest, PopulatesAndReleasesRangesThatReachPastTheEnd) {
   EXPECT_EQ(region.bytes()[5000], std::byte{'x'});
 }
 
-TEST(MappedRegionTest, TouchesNothingBehindItsEnd) {
-  const TempDir directory;
-  ASSERT_OK_AND_ASSIGN(const File file,
-                       File::open_read(directory.write("data", std::string(10000, 'x'))));
-  ASSERT_OK_AND_ASSIGN(const MappedRegion region, MappedRegion::map(file.fd(), 10000));
-  ASSERT_THAT(region.populate({0, 10000}), IsOk());
-  region.touch({100, ~std::uint64_t{0}});
-  region.touch({20000, 30000});
-  EXPECT_EQ(region.bytes()[9999], std::byte{'x'});
-}
-
 TEST(MappedRegionTest, ReportsPagesBehindTheEndOfAShrunkenFileAsAnError) {
   const TempDir directory;
   const std::string path = directory.write("data", std::string(16384, 'x'));

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "chrome_trace.h"
 #include "command.h"
@@ -184,6 +186,16 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
   return {};
 }
 
+double parse_seconds(const std::string& text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  constexpr double kMost = 1e6;  // more than a week, and far from what a clock can count
+  if (error != std::errc() || end != text.data() + text.size() ||
+      !(seconds > 0 && seconds <= kMost))
+    refuse_value("--deadline", "it is no number of seconds above 0 and up to 1000000");
+  return seconds;
+}
+
 void add_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "CONTAINER", options.container, "", "the container").required();
   add_value(command, "--layer", options.layers, "NAME",
@@ -211,6 +223,10 @@ void add_options(CLI::App& command, LoadOptions& options) {
   add_size(command, "--budget", options.open.memory_budget,
            "the most private memory that tensors may take: layers are read into it one after the "
            "other, and let go");
+  add_text(
+      command, "--deadline",
+      [&options](const std::string& text) { options.deadline_seconds = parse_seconds(text); },
+      "SECONDS", "fail if a layer is not in memory so many seconds after the start");
   add_value(command, "--trace", options.trace, "FILE",
             "write what took time to FILE, for Perfetto or chrome://tracing");
   add_value(command, "--metrics-file", options.metrics, "FILE",

@@ -1,10 +1,12 @@
 #include "load_run.h"
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 #include <utility>
 
 #include "output.h"
+#include "wpack/text.h"
 
 namespace wpack::cli {
 namespace {
@@ -42,14 +44,19 @@ std::optional<Cut> cut_for_budget(const TensorInfo& info, std::uint64_t budget) 
   return std::nullopt;
 }
 
+bool is_late(const AcquireOptions& acquire) {
+  return acquire.deadline && std::chrono::steady_clock::now() >= *acquire.deadline;
+}
+
 // Loads layers one after the other. Without a memory budget it keeps them, as a serving process
 // does; with one it lets each go before the next, takes the tensors of a layer that is too large
 // for the budget one at a time, and those that are too large themselves slice by slice.
 class LayerLoader {
  public:
-  LayerLoader(const Container& container, const LoadOptions& options, const Stopwatch& stopwatch,
-              LoadReport& report)
+  LayerLoader(const Container& container, const LoadOptions& options, const AcquireOptions& acquire,
+              const Stopwatch& stopwatch, LoadReport& report)
       : container_(container),
+        acquire_(acquire),
         keeps_(!options.open.memory_budget),
         budget_(options.open.memory_budget.value_or(0)),
         touch_(options.touch),
@@ -57,7 +64,7 @@ class LayerLoader {
         report_(report) {}
 
   [[nodiscard]] Status load(const Layer& layer) {
-    auto view = layer.acquire();
+    auto view = layer.acquire(acquire_);
     if (view) {
       for (const Tensor& tensor : view->tensors()) touch(tensor);
     } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
@@ -65,7 +72,7 @@ class LayerLoader {
     } else {
       return std::move(view).error();
     }
-    end_layer();
+    WPACK_TRY(end_layer());
     if (keeps_) views_.push_back(*std::move(view));
     if (!keeps_) layer.release();
     return {};
@@ -74,12 +81,12 @@ class LayerLoader {
   // The same for what a rank holds of the layer.
   [[nodiscard]] Status load(const std::vector<SliceRequest>& requests) {
     WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
-    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests));
+    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests, acquire_));
     for (const TensorSlice& slice : slices) {
       touch(slice.bytes(), slice.mapped());
       report_.bytes += slice.bytes().size();
     }
-    end_layer();
+    WPACK_TRY(end_layer());
     report_.slices += cost;
     if (keeps_) slices_.push_back(std::move(slices));
     return {};
@@ -88,7 +95,7 @@ class LayerLoader {
  private:
   [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
     for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
-      auto tensor = container_.tensor(id);
+      auto tensor = container_.tensor(id, acquire_);
       if (tensor) {
         touch(*tensor);
       } else if (tensor.error().code() == ErrorCode::kLimit) {
@@ -109,7 +116,8 @@ class LayerLoader {
     if (adds && !cut->keeps_words) sum_is_known_ = false;
     for (std::uint64_t begin = 0; begin < length; begin += cut->step) {
       WPACK_ASSIGN(const TensorSlice slice,
-                   container_.slice(info.id, cut->dim, begin, std::min(begin + cut->step, length)));
+                   container_.slice(info.id, cut->dim, begin, std::min(begin + cut->step, length),
+                                    acquire_));
       if (touch_ == Touch::kPages) touch_pages(slice.bytes());
       if (adds) add_up(slice.bytes());
     }
@@ -136,9 +144,13 @@ class LayerLoader {
     if (info.nbytes > 0 && seen_.emplace(info.shard, info.offset).second)
       report_.bytes += info.nbytes;
   }
-  void end_layer() {
+  // Slices that are mapped come in when they are touched.
+  [[nodiscard]] Status end_layer() {
     if (!report_.first_layer_seconds) report_.first_layer_seconds = stopwatch_.seconds();
     ++report_.layer_count;
+    if (!is_late(acquire_)) return {};
+    return Error(ErrorCode::kDeadline, escape_name(container_.info().path) +
+                                           ": the deadline passed before all bytes were read");
   }
 
   // Where slices do not keep words together, there is no sum to compare with others'.
@@ -151,6 +163,7 @@ class LayerLoader {
   }
 
   const Container& container_;
+  const AcquireOptions& acquire_;
   const bool keeps_;
   const std::uint64_t budget_;
   const Touch touch_;
@@ -163,6 +176,27 @@ class LayerLoader {
   bool sum_is_known_ = true;
   std::set<std::uint32_t> added_;  // tensors that are in the sum, of tied ones the first
 };
+
+AcquireOptions acquire_options(const LoadOptions& options) {
+  AcquireOptions acquire;
+  if (options.deadline_seconds) {
+    acquire.deadline = std::chrono::steady_clock::now() +
+                       std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                           std::chrono::duration<double>(*options.deadline_seconds));
+  }
+  return acquire;
+}
+
+// A check of everything may take longer than there is time.
+Result<Container> open_in_time(const LoadOptions& options, const AcquireOptions& acquire) {
+  OpenOptions open = options.open;
+  open.progress = [acquire](const Progress&) { return !is_late(acquire); };
+  auto container = Container::open(options.container, open);
+  if (container || container.error().code() != ErrorCode::kCancelled || !is_late(acquire))
+    return container;
+  return Error(ErrorCode::kDeadline,
+               escape_name(options.container) + ": the deadline passed before it was checked");
+}
 
 Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadOptions& options) {
   std::vector<Layer> layers;
@@ -189,10 +223,11 @@ Result<LoadReport> run_load(const LoadOptions& options) {
   LoadReport report;
   report.before = process_usage();
   const Stopwatch stopwatch;
-  WPACK_ASSIGN(const Container container, Container::open(options.container, options.open));
+  const AcquireOptions acquire = acquire_options(options);
+  WPACK_ASSIGN(const Container container, open_in_time(options, acquire));
   report.open_seconds = stopwatch.seconds();
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
-  LayerLoader loader(container, options, stopwatch, report);
+  LayerLoader loader(container, options, acquire, stopwatch, report);
   if (options.rank.given()) {
     WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
     for (const Layer& layer : layers) {

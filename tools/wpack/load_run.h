@@ -27,6 +27,7 @@ struct LoadOptions {
   std::string record;   // file; empty: none
   std::string order;    // file; empty: none
   RankOptions rank;
+  std::optional<double> deadline_seconds;  // from the start of opening
   bool use_profile = true;
   bool json = false;
 };
@@ -54,7 +55,8 @@ struct LoadReport {
 };
 
 // Opens the container, loads what is wanted layer by layer, and uses the bytes as options.touch
-// says. Errors: those of Container::open, Layer::acquire and RankSlices::open.
+// says. Errors: those of Container::open, Layer::acquire and RankSlices::open; kDeadline also where
+// opening takes that long.
 [[nodiscard]] Result<LoadReport> run_load(const LoadOptions& options);
 
 }  // namespace wpack::cli

@@ -20,10 +20,13 @@
 namespace wpack::cli {
 namespace {
 
-// As a name of a file: what is not plain becomes %XX, so that no two are the same.
+// As a part of a name of a file: what is not plain becomes %XX. Names of files end at 255 bytes, so
+// long parts are cut; two that are the same then cost a warning, as profiles say what they are of.
 std::string plain(std::string_view text) {
+  constexpr std::size_t kMaxSize = 70;
   std::string name;
   for (const char byte : text) {
+    if (name.size() >= kMaxSize) break;
     const auto value = static_cast<unsigned char>(byte);
     if (std::isalnum(value) != 0 || byte == '-' || byte == '.') {
       name += byte;

@@ -3,16 +3,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "system.h"
 
 namespace wpack::cli {
-namespace {
-
-// Returns the value of an environment variable; empty if it is not set.
-}  // namespace
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 

@@ -71,12 +71,21 @@ TEST_P(ReadInAheadTest, GoesOnWhereSomeIsLeftOutAndWhereSomeIsWantedAgain) {
   }
 }
 
+TEST_P(ReadInAheadTest, ReportsAPageThatWasThereAndIsGone) {
+  ReadInAhead ahead(region_, GetParam(), counters_);
+  for (std::uint64_t at = 0; at < kFileSize; at += kReadInPieceSize)
+    ASSERT_THAT(ahead.wait_for({at, at + 1}), IsOk());
+  std::filesystem::resize_file(path_, kReadInPieceSize);
+  EXPECT_THAT(ahead.wait_for({2 * kReadInPieceSize, 2 * kReadInPieceSize + 1}),
+              Fails(ErrorCode::kIo, "at offset 16777216"));
+}
+
 TEST_P(ReadInAheadTest, EndsAtOnceThoughLittleWasWaitedFor) {
   ReadInAhead ahead(region_, GetParam(), counters_);
   EXPECT_THAT(ahead.wait_for({0, 1}), IsOk());
 }
 
-TEST_P(ReadInAheadTest, ReportsAPageThatCannotBeReadInsteadOfTouchingIt) {
+TEST_P(ReadInAheadTest, ReportsAPageThatCannotBeRead) {
   std::filesystem::resize_file(path_, 3 * kReadInPieceSize);
   ReadInAhead ahead(region_, GetParam(), counters_);
   EXPECT_THAT(ahead.wait_for({0, 3 * kReadInPieceSize}), IsOk());
