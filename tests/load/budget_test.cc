@@ -167,8 +167,7 @@ TEST_F(BudgetTest, StopsWaitingForMemoryWhenItIsCancelled) {
 TEST_F(BudgetTest, FailsAtOnceWhenTheDeadlineHasPassed) {
   const Container container = open(4 * kMiB);
   const AcquireOptions late{.deadline = steady_clock::now() - milliseconds(1)};
-  EXPECT_THAT(container.layer(0).acquire(late),
-              Fails(ErrorCode::kDeadline, "m.wpack"));
+  EXPECT_THAT(container.layer(0).acquire(late), Fails(ErrorCode::kDeadline, "m.wpack"));
   EXPECT_THAT(container.tensor(0U, late), Fails(ErrorCode::kDeadline, "deadline passed"));
   visit(container, 0);
 }
