@@ -22,7 +22,7 @@ namespace {
 
 // As a part of a name of a file: what is not plain becomes %XX. Names of files end at 255 bytes, so
 // long parts are cut; two that are the same then cost a warning, as profiles say what they are of.
-std::string plain(std::string_view text) {
+std::string plain_name(std::string_view text) {
   constexpr std::size_t kMaxSize = 70;
   std::string name;
   for (const char byte : text) {
@@ -69,8 +69,8 @@ Result<std::string> make_profile_directory() {
 }
 
 std::string profile_file_name(const ReadProfile& profile) {
-  return fmt::format("read_profile_{}_{}_{}.json", plain(profile.device),
-                     plain(profile.file_system), plain(profile.kernel));
+  return fmt::format("read_profile_{}_{}_{}.json", plain_name(profile.device),
+                     plain_name(profile.file_system), plain_name(profile.kernel));
 }
 
 Result<std::string> keep_profile(const std::string& directory, const ReadProfile& profile) {

@@ -21,7 +21,7 @@ std::uint64_t memory_of(const std::string& text) {
   return sizeof(std::string) + (text.capacity() > 15 ? text.capacity() + kHeap : 0);
 }
 
-Error tensor_error(std::string_view name, std::string_view reason) {
+Error error_of_tensor(std::string_view name, std::string_view reason) {
   return {ErrorCode::kBadInput, fmt::format("tensor \"{}\" {}", escape_name(name), reason)};
 }
 
@@ -115,7 +115,7 @@ Status MergedDescription::check(const folder::WeightMap* index, const std::strin
   for (std::size_t i = 1; i < order.size(); ++i) {
     const std::string& name = description_.tensors[order[i]].name;
     if (description_.tensors[order[i - 1]].name != name) continue;
-    return tensor_error(
+    return error_of_tensor(
         name, fmt::format("is both in {} and in {}", file_of(order[i - 1]), file_of(order[i])));
   }
   if (index == nullptr) return {};
@@ -135,11 +135,11 @@ Status MergedDescription::check_index(const folder::WeightMap& index, const std:
     const std::string file = escape_name(index.files()[index.file(i)], 256);
     for (; place < order.size() && name() < wanted; ++place) unnamed.push_back(order[place]);
     if (place == order.size() || name() != wanted)
-      return tensor_error(wanted,
-                          fmt::format("is not in {}, where {} says it is", file, index_name));
+      return error_of_tensor(wanted,
+                             fmt::format("is not in {}, where {} says it is", file, index_name));
     if (shard_of(order[place]) != index.file(i)) {
-      return tensor_error(wanted, fmt::format("is in {}, not in {}, where {} says it is",
-                                              file_of(order[place]), file, index_name));
+      return error_of_tensor(wanted, fmt::format("is in {}, not in {}, where {} says it is",
+                                                 file_of(order[place]), file, index_name));
     }
     ++place;
   }

@@ -25,7 +25,7 @@ constexpr std::uint16_t kKnownFlags = 0x0006 | kFlagDescriptor | 0x0800;
 constexpr std::uint16_t kZip64ExtraId = 0x0001;
 constexpr std::uint32_t kSaturated32 = 0xFFFFFFFF;
 
-std::string_view as_text(Bytes bytes) {
+std::string_view member_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -75,7 +75,7 @@ bool has_bad_component(std::string_view name) {
   return false;
 }
 
-Status check_name(std::string_view name) {
+Status check_member_name(std::string_view name) {
   if (name.empty()) return bad("a member has an empty name");
   if (name.find('\0') != std::string_view::npos || name.find('\\') != std::string_view::npos ||
       has_bad_component(name))
@@ -98,8 +98,8 @@ Result<std::size_t> parse_central_entry(Bytes directory, ZipMember& member) {
   const std::size_t size = kCentralEntrySize + name_size + extra_size + comment_size;
   if (size > directory.size()) return bad("its central directory is malformed");
 
-  member.name = as_text(directory.subspan(kCentralEntrySize, name_size));
-  WPACK_TRY(check_name(member.name));
+  member.name = member_text(directory.subspan(kCentralEntrySize, name_size));
+  WPACK_TRY(check_member_name(member.name));
   WPACK_TRY(check_flags(flags, member.name));
   if (method != kMethodStored && method != kMethodDeflated) {
     return bad(fmt::format("member '{}' uses compression method {}, which is not supported",
@@ -139,7 +139,7 @@ Status check_local_header(Bytes header, std::string_view full_name, const ZipMem
   const auto crc = load_le<std::uint32_t>(fixed + 14);
   const std::size_t name_size = load_le<std::uint16_t>(fixed + 26);
   WPACK_TRY(check_flags(flags, full_name));
-  if (as_text(header.subspan(kLocalHeaderSize, name_size)) != full_name)
+  if (member_text(header.subspan(kLocalHeaderSize, name_size)) != full_name)
     return bad("has another name in its local header than in the central directory");
   if (method != (member.deflated ? kMethodDeflated : kMethodStored))
     return bad("has another compression method in its local header than in the central directory");
