@@ -48,6 +48,10 @@ Result<MutableBytes> map_aligned(std::uint64_t size) {
   return wanted;
 }
 
+std::uint64_t place_in_page(const std::byte* address) noexcept {
+  return reinterpret_cast<std::uintptr_t>(address) % system_page_size();
+}
+
 }  // namespace
 
 Result<MutableBytes> map_anonymous(std::uint64_t size) {
@@ -65,22 +69,19 @@ Result<MutableBytes> map_huge_tlb(std::uint64_t size) {
 }
 
 bool fault_in(MutableBytes bytes) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-  const std::uintptr_t begin = base::align_down(address, system_page_size());
+  const std::uint64_t before = place_in_page(bytes.data());
   int result = 0;
   do {
-    result = ::madvise(reinterpret_cast<void*>(begin), address + bytes.size() - begin,
-                       MADV_POPULATE_WRITE);
+    result = ::madvise(bytes.data() - before, bytes.size() + before, MADV_POPULATE_WRITE);
   } while (result != 0 && errno == EINTR);
   return result == 0;
 }
 
 bool ends_faulted_in(MutableBytes bytes) noexcept {
   if (bytes.empty()) return true;
-  const auto last = reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size() - 1;
+  std::byte* const last = &bytes.back();
   unsigned char resident = 1;
-  auto* const page = reinterpret_cast<void*>(base::align_down(last, system_page_size()));
-  return ::mincore(page, 1, &resident) != 0 || (resident & 1U) != 0;
+  return ::mincore(last - place_in_page(last), 1, &resident) != 0 || (resident & 1U) != 0;
 }
 
 void unmap_anonymous(MutableBytes bytes) noexcept { ::munmap(bytes.data(), bytes.size()); }
