@@ -128,6 +128,7 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   if (runs.empty()) return std::vector<BlockRef>();
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
   std::vector<MutableBytes> memory;
+  memory.reserve(blocks.size());
   for (const std::shared_ptr<Block>& block : blocks) memory.push_back(block->buffer.bytes());
   const FaultAhead fault_ahead(memory, fault_threads(chooser_.host()), counters_);
   std::vector<BlockRef> result;

@@ -127,6 +127,7 @@ Status SliceReader::copy(std::span<const PlannedSlice> slices, std::span<const s
   for (std::size_t i = 0; i < planned.slices.size(); ++i)
     out.push_back((*targets)[i].bytes(planned.slices[i]));
   std::vector<MutableBytes> in_file_order;
+  in_file_order.reserve(planned.by_extent.size());
   for (const std::uint32_t i : planned.by_extent) in_file_order.push_back(out[i]);
   const FaultAhead fault_ahead(in_file_order, fault_threads(chooser_.host()), counters_);
   if (mapped) {
