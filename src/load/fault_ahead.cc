@@ -1,7 +1,6 @@
 #include "load/fault_ahead.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/align.h"
 #include "os/anonymous_memory.h"
@@ -30,12 +29,7 @@ FaultAhead::FaultAhead(const std::vector<MutableBytes>& memory, std::uint32_t th
       steps_.push_back(bytes.subspan(begin, std::min(kStep, bytes.size() - begin)));
   }
   if (size < kMinSize) return;
-  threads_.reserve(threads);
-  while (threads_.size() < threads) {
-    auto thread = os::start_thread([this] { work(); });
-    if (!thread) break;
-    threads_.push_back(*std::move(thread));
-  }
+  os::start_threads(threads_, threads, [this] { work(); });
 }
 
 FaultAhead::~FaultAhead() {

@@ -25,12 +25,7 @@ class ReadIn {
       const ScopeExit join([&] {
         for (std::thread& other : others) other.join();
       });
-      if (thread_count > 1) others.reserve(thread_count - 1);
-      while (others.size() + 1 < thread_count) {
-        auto other = os::start_thread([this] { work(); });
-        if (!other) break;
-        others.push_back(*std::move(other));
-      }
+      if (thread_count > 1) os::start_threads(others, thread_count - 1, [this] { work(); });
       work();
     }
     return std::move(status_);

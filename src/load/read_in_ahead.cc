@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <utility>
 
 #include "load/engine_policy.h"
 #include "os/thread.h"
@@ -21,12 +20,7 @@ ReadInAhead::ReadInAhead(const os::MappedRegion& region, std::uint32_t threads,
       counters_(counters),
       pieces_((region.bytes().size() + kReadInPieceSize - 1) / kReadInPieceSize, State::kIdle) {
   if (pieces_.size() < 2) return;
-  threads_.reserve(threads);
-  while (threads_.size() < threads) {
-    auto thread = os::start_thread([this] { work(); });
-    if (!thread) break;
-    threads_.push_back(*std::move(thread));
-  }
+  os::start_threads(threads_, threads, [this] { work(); });
 }
 
 ReadInAhead::~ReadInAhead() {

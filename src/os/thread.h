@@ -1,10 +1,12 @@
 // Starting a thread without an exception.
 #pragma once
 
+#include <cstddef>
 #include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "os/os_error.h"
 #include "wpack/error.h"
@@ -21,6 +23,18 @@ template <typename Body>
   } catch (const std::system_error& error) {
     const int code = error.code().value();
     return Error(ErrorCode::kLimit, code, "start of a thread failed: " + errno_text(code));
+  }
+}
+
+// Adds up to `count` threads that run `body` to `threads`, as many as the system has; the caller
+// joins them. Those that do not start are done without.
+template <typename Body>
+void start_threads(std::vector<std::thread>& threads, std::size_t count, const Body& body) {
+  threads.reserve(threads.size() + count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto thread = start_thread(body);
+    if (!thread) return;
+    threads.push_back(*std::move(thread));
   }
 }
 
