@@ -93,6 +93,19 @@ TEST_P(TraceTest, EndsEveryReadThatItBegan) {
   for (const auto& [event, detail] : counts) EXPECT_LE(event.value, 16U);
 }
 
+TEST(FaultTraceTest, TellsOfThreadsThatFaultFreshMemoryInBesideTheReads) {
+  const TempDir directory;
+  ContainerBuilder builder;
+  builder.layer("a").tensor("w", pattern_bytes(40 << 20, 1));
+  const auto recorder = std::make_shared<Recorder>();
+  const OpenOptions options{.access = AccessMode::kRead, .tracer = recorder};
+  ASSERT_OK_AND_ASSIGN(const Container container,
+                       open_with(builder.build(directory.path() / "m.wpack"), options));
+  ASSERT_THAT(container.layer(0).acquire(), IsOk());
+  EXPECT_FALSE(recorder->of("fault memory in").empty());
+  expect_oracle(container, builder);
+}
+
 TEST(FailedTraceTest, EndsEveryReadOfALoadThatFailed) {
   const TempDir directory;
   ContainerBuilder builder;
