@@ -19,9 +19,10 @@ using testing::TempDir;
 
 class BenchCommandTest : public ::testing::Test {
  protected:
-  // Two runs of one byte of every page, with little memory to level.
+  // Three runs, with little memory to level and no wait.
   Arguments arguments(const Arguments& options) const {
-    Arguments all = {"bench", container_, "--runs", "3", "--fresh-memory", "64KiB"};
+    Arguments all = {"bench",          container_, "--runs",   "3",
+                     "--fresh-memory", "64KiB",    "--settle", "0"};
     all.insert(all.end(), options.begin(), options.end());
     return all;
   }
@@ -42,6 +43,7 @@ TEST_F(BenchCommandTest, MeasuresEveryContestantInEveryRound) {
   EXPECT_EQ(json["rounds"], 3);
   EXPECT_EQ(json["first_layer"], "model.layers.0");
   EXPECT_EQ(json["fresh_memory_bytes"], 64 << 10);
+  EXPECT_EQ(json["settle_seconds"], 0);
   ASSERT_EQ(json["rows"].size(), 4U);  // two contestants, two ways of touching
   for (const Json& row : json["rows"]) {
     EXPECT_EQ(row["cache"], "warm");
@@ -88,8 +90,8 @@ TEST(BenchCacheTest, RefusesAColdFigureWhereTheCacheStays) {
   if (!std::filesystem::is_directory("/dev/shm")) GTEST_SKIP() << "no /dev/shm";
   const TempDir directory("/dev/shm");
   const std::string container = pack_file(directory, "m", small_model());
-  const Arguments arguments = {"bench",   container, "--runs",         "1",
-                               "--touch", "pages",   "--fresh-memory", "4KiB"};
+  const Arguments arguments = {"bench", container,        "--runs", "1",        "--touch",
+                               "pages", "--fresh-memory", "4KiB",   "--settle", "0"};
   const Outcome outcome = run(arguments);
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(outcome.out,

@@ -117,14 +117,6 @@ TEST(DiskRatesTest, MeasuresNothingWithAReason) {
   EXPECT_TRUE(disk.samples().empty());
 }
 
-TEST(TurnTest, StartsEachRoundWithAnother) {
-  std::vector<std::size_t> order;
-  for (int round = 0; round < 3; ++round) {
-    for (std::size_t turn = 0; turn < 3; ++turn) order.push_back(entry_at(round, turn, 3));
-  }
-  EXPECT_THAT(order, ElementsAre(0, 1, 2, 1, 2, 0, 2, 0, 1));
-}
-
 Row row_of(std::size_t contestant, CacheState cache, std::vector<double> seconds,
            std::optional<std::uint64_t> sum = std::nullopt) {
   Row row{.contestant = contestant, .cache = cache, .touch = Touch::kPages, .runs = {}};

@@ -68,17 +68,6 @@ Result<Residency> residency_of(const std::string& path) {
                    .total_bytes = pages.size() * page_size()};
 }
 
-Status drop(const std::vector<std::string>& files) {
-  for (const std::string& path : files) {
-    const OpenFile file(path);
-    if (file.fd() < 0) return system_failure("open", path, errno);
-    // Dirty pages stay; a file system that cannot be synced leaves that to the proof.
-    (void)::fsync(file.fd());
-    (void)::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
-  }
-  return {};
-}
-
 // Only the superuser may; whether it worked, the next look at the pages tells.
 void drop_everything() {
   ::sync();
@@ -115,10 +104,20 @@ Result<Residency> residency(const std::vector<std::string>& files) {
   return sum;
 }
 
+void drop_from_cache(const std::vector<std::string>& files) {
+  for (const std::string& path : files) {
+    const OpenFile file(path);
+    if (file.fd() < 0) continue;
+    // Dirty pages stay where a file system cannot be synced.
+    (void)::fsync(file.fd());
+    (void)::posix_fadvise(file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+  }
+}
+
 Status make_cold(const std::vector<std::string>& files) {
   Residency left;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    WPACK_TRY(drop(files));
+    drop_from_cache(files);
     WPACK_ASSIGN(left, residency(files));
     if (left.resident_bytes == 0) return {};
     // Pages that are in flight can be dropped in the next attempt; this also evicts what the

@@ -22,6 +22,9 @@ struct Residency {
 // mapped), kUnsupportedHost (the kernel would not tell of a file that somebody else owns).
 [[nodiscard]] Result<Residency> residency(const std::vector<std::string>& files);
 
+// Asks the kernel to drop `files` from the page cache, and proves nothing.
+void drop_from_cache(const std::vector<std::string>& files);
+
 // Drops `files` from the page cache: with posix_fadvise(DONTNEED), and where pages stay, with
 // /proc/sys/vm/drop_caches, which only the superuser may. Errors: kUnsupportedHost (pages stayed:
 // the message says which part), and those of residency().

@@ -255,6 +255,7 @@ Json bench_json(const BenchResult& result) {
   json["rounds"] = result.plan.rounds;
   json["first_layer"] = result.first_layer;
   json["fresh_memory_bytes"] = result.plan.fresh_memory;
+  json["settle_seconds"] = result.plan.settle.count();
   json["machine"] = {{"kernel", result.kernel},
                      {"processor_count", result.processor_count},
                      {"memory_bytes", result.memory_bytes}};

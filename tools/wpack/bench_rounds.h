@@ -1,6 +1,7 @@
 // Runs contestants in fresh processes, round by round, and keeps what every run took.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -66,9 +67,14 @@ struct RoundsPlan {
   int rounds = 0;
   std::uint64_t same_bytes = 0;    // of the tensors that all but bare mappings load
   std::uint64_t fresh_memory = 0;  // touched and freed before every run
+  std::chrono::seconds settle{};   // waited before every cold run, for the host to take pages back
 };
 
-// Returns which of `count` entries runs at `turn` of `round`: each round starts with another one.
+// Returns which of `count` entries runs at `turn` of `round`. Who runs next after whom is balanced,
+// because the one before leaves memory and caches behind: in `count` rounds (twice as many where
+// `count` is odd), every entry runs at every turn, and right after every other one, equally often.
+// The order is that of E. J. Williams, "Experimental designs balanced for the estimation of
+// residual effects of treatments" (1949).
 [[nodiscard]] std::size_t entry_at(int round, std::size_t turn, std::size_t count) noexcept;
 
 struct RoundsResult {

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <thread>
 
+#include "bench_balloon.h"
 #include "bench_cache.h"
 #include "bench_report.h"
 #include "command.h"
@@ -22,6 +23,8 @@ namespace wpack::cli {
 namespace {
 
 constexpr std::uint64_t kFreshMemory = std::uint64_t{2} << 30;
+// Long enough for a host that takes a few hundred MB a second to have most of 4 GB back.
+constexpr std::uint32_t kSettleSeconds = 15;
 
 struct BenchOptions {
   std::string container;
@@ -36,6 +39,7 @@ struct BenchOptions {
   std::string first_layer;
   std::string python = "python3";
   std::optional<std::uint64_t> fresh_memory;
+  std::optional<std::uint32_t> settle;  // seconds
   std::string json;
   std::string svg;
   bool bars = false;
@@ -145,6 +149,8 @@ Result<RoundsPlan> plan_of(const BenchOptions& options, const BenchTools& tools,
   plan.same_bytes = target.bytes;
   plan.fresh_memory =
       options.fresh_memory.value_or(std::min(kFreshMemory, memory_state().available_bytes / 2));
+  plan.settle =
+      std::chrono::seconds(options.settle.value_or(host_takes_pages_back() ? kSettleSeconds : 0));
   return plan;
 }
 
@@ -276,6 +282,10 @@ void add_options(CLI::App& command, BenchOptions& options) {
   add_size(command, "--fresh-memory", options.fresh_memory,
            "memory that is touched and freed before each run, so that all start alike (default: "
            "2GiB, at most half of what is available)");
+  add_value(command, "--settle", options.settle, "SECONDS",
+            "wait before each cold run, so that the host of a virtual machine takes freed memory "
+            "back (default: 15 where it does so, else 0)")
+      .within(0, 3600);
   add_value(command, "--json", options.json, "FILE",
             "write every run there as JSON, with a \"schema\" number; to stdout if it is -");
   add_value(command, "--svg", options.svg, "FILE", "draw the medians there");
