@@ -1,9 +1,8 @@
 // What the first touch of memory costs. Prints seconds as JSON.
 //
 // first_touch memory small|huge THREADS BYTES   threads fault anonymous memory in, 2 MiB at a time
-// first_touch file FILE                         two threads bring a mapped file in, then one byte
-// of
-//                                               every page is read, twice: no page fault is left
+// first_touch file FILE                         two threads bring a mapped file in, then one byte of
+//                                               every page is read, twice: no fault is left
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

@@ -71,8 +71,9 @@ struct OpenOptions {
   // Unset: kTouch for bytes that wpack reads into private memory, kIndex for mapped views.
   std::optional<VerifyPolicy> verify = std::nullopt;
   AccessMode access = AccessMode::kAuto;
-  // While a layer is being acquired, this many following layers are read ahead. 0 turns it off.
-  std::uint32_t readahead_layers = 1;
+  // Once a layer is acquired, this many following layers are read ahead. 0 turns it off. With one,
+  // the disk idles from a layer's last byte to the next acquire.
+  std::uint32_t readahead_layers = 2;
   // What follows what, if not as in the container: a recorded order (Container::use_order). A layer
   // that the container does not have, or that is named twice, is refused (kInvalidArgument).
   UseOrder use_order = {};

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <string>
 
 namespace wpack::base {
 
@@ -21,6 +22,13 @@ template <std::unsigned_integral T>
 template <std::unsigned_integral T>
 inline void store_le(std::byte* to, T value) noexcept {
   std::memcpy(to, &value, sizeof(T));
+}
+
+template <std::unsigned_integral T>
+inline void append_le(std::string& out, T value) {
+  char bytes[sizeof(T)];
+  std::memcpy(bytes, &value, sizeof(T));
+  out.append(bytes, sizeof(T));
 }
 
 }  // namespace wpack::base

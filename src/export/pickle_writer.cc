@@ -39,13 +39,6 @@ constexpr std::size_t kMaxLongSize = 255;
 // No 255 bytes hold more; a bound on the work that one number can cause.
 constexpr std::size_t kMaxDigits = 620;
 
-template <typename T>
-void append(std::string& out, T value) {
-  std::byte bytes[sizeof(T)];
-  base::store_le(bytes, value);
-  out.append(reinterpret_cast<const char*>(bytes), sizeof(T));
-}
-
 // Returns the magnitude of decimal digits, little-endian, without leading zeros.
 std::vector<std::uint8_t> to_binary(std::string_view digits) {
   std::vector<std::uint8_t> binary;
@@ -96,16 +89,16 @@ void PickleWriter::boolean(bool value) { out_ += value ? kNewTrue : kNewFalse; }
 void PickleWriter::integer(std::uint64_t value) {
   if (value <= std::numeric_limits<std::uint8_t>::max()) {
     out_ += kBinInt1;
-    append(out_, static_cast<std::uint8_t>(value));
+    base::append_le(out_, static_cast<std::uint8_t>(value));
   } else if (value <= std::numeric_limits<std::uint16_t>::max()) {
     out_ += kBinInt2;
-    append(out_, static_cast<std::uint16_t>(value));
+    base::append_le(out_, static_cast<std::uint16_t>(value));
   } else if (value <= std::uint64_t{std::numeric_limits<std::int32_t>::max()}) {
     out_ += kBinInt;
-    append(out_, static_cast<std::uint32_t>(value));
+    base::append_le(out_, static_cast<std::uint32_t>(value));
   } else {
     std::string bytes;
-    append(bytes, value);
+    base::append_le(bytes, value);
     bytes += '\0';  // the sign
     while (bytes.size() > 1 && bytes.back() == '\0' && (bytes[bytes.size() - 2] & '\x80') == 0)
       bytes.pop_back();
@@ -144,7 +137,7 @@ void PickleWriter::long_integer(std::string_view little_endian) {
 
 void PickleWriter::floating(double value) {
   std::string bytes;
-  append(bytes, std::bit_cast<std::uint64_t>(value));
+  base::append_le(bytes, std::bit_cast<std::uint64_t>(value));
   std::ranges::reverse(bytes);  // the one big-endian field of the format
   out_ += kBinFloat;
   out_ += bytes;
@@ -152,7 +145,7 @@ void PickleWriter::floating(double value) {
 
 void PickleWriter::text(std::string_view value) {
   out_ += kBinUnicode;
-  append(out_, static_cast<std::uint32_t>(value.size()));
+  base::append_le(out_, static_cast<std::uint32_t>(value.size()));
   out_ += value;
 }
 

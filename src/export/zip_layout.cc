@@ -8,6 +8,8 @@
 namespace wpack::exporting {
 namespace {
 
+using base::append_le;
+
 constexpr std::uint64_t kMax16 = 0xFFFF;
 constexpr std::uint64_t kMax32 = 0xFFFFFFFF;
 
@@ -30,13 +32,6 @@ constexpr std::uint16_t kStored = 0;
 constexpr std::uint16_t kTime = 0;
 constexpr std::uint16_t kDate = 0x0021;  // 1980-01-01, the first that there is
 
-template <typename T>
-void append(std::string& out, T value) {
-  std::byte bytes[sizeof(T)];
-  base::store_le(bytes, value);
-  out.append(reinterpret_cast<const char*>(bytes), sizeof(T));
-}
-
 std::uint32_t clamp32(std::uint64_t value) {
   return static_cast<std::uint32_t>(std::min(value, kMax32));
 }
@@ -49,10 +44,10 @@ std::uint16_t clamp16(std::uint64_t value) {
 std::string local_zip64_extra(const ZipMember& member) {
   std::string extra;
   if (member.size < kMax32) return extra;
-  append(extra, kZip64Extra);
-  append(extra, std::uint16_t{16});
-  append(extra, member.size);
-  append(extra, member.size);
+  append_le(extra, kZip64Extra);
+  append_le(extra, std::uint16_t{16});
+  append_le(extra, member.size);
+  append_le(extra, member.size);
   return extra;
 }
 
@@ -60,69 +55,69 @@ std::string local_zip64_extra(const ZipMember& member) {
 std::string central_zip64_extra(const ZipMember& member) {
   std::string values;
   if (member.size >= kMax32) {
-    append(values, member.size);
-    append(values, member.size);
+    append_le(values, member.size);
+    append_le(values, member.size);
   }
-  if (member.header_position >= kMax32) append(values, member.header_position);
+  if (member.header_position >= kMax32) append_le(values, member.header_position);
   std::string extra;
   if (values.empty()) return extra;
-  append(extra, kZip64Extra);
-  append(extra, static_cast<std::uint16_t>(values.size()));
+  append_le(extra, kZip64Extra);
+  append_le(extra, static_cast<std::uint16_t>(values.size()));
   return extra + values;
 }
 
 // From the version to the name's size: the part that local and central headers share.
 void append_common(std::string& out, const ZipMember& member) {
-  append(out, kVersion);
-  append(out, kUtf8Names);
-  append(out, kStored);
-  append(out, kTime);
-  append(out, kDate);
-  append(out, member.crc32);
-  append(out, clamp32(member.size));
-  append(out, clamp32(member.size));
-  append(out, static_cast<std::uint16_t>(member.name.size()));
+  append_le(out, kVersion);
+  append_le(out, kUtf8Names);
+  append_le(out, kStored);
+  append_le(out, kTime);
+  append_le(out, kDate);
+  append_le(out, member.crc32);
+  append_le(out, clamp32(member.size));
+  append_le(out, clamp32(member.size));
+  append_le(out, static_cast<std::uint16_t>(member.name.size()));
 }
 
 void append_central_header(std::string& out, const ZipMember& member) {
   const std::string extra = central_zip64_extra(member);
-  append(out, kCentralSignature);
-  append(out, kVersion);
+  append_le(out, kCentralSignature);
+  append_le(out, kVersion);
   append_common(out, member);
-  append(out, static_cast<std::uint16_t>(extra.size()));
-  append(out, std::uint16_t{0});  // comment
-  append(out, std::uint16_t{0});  // disk
-  append(out, std::uint16_t{0});  // internal attributes
-  append(out, std::uint32_t{0});  // external attributes
-  append(out, clamp32(member.header_position));
+  append_le(out, static_cast<std::uint16_t>(extra.size()));
+  append_le(out, std::uint16_t{0});  // comment
+  append_le(out, std::uint16_t{0});  // disk
+  append_le(out, std::uint16_t{0});  // internal attributes
+  append_le(out, std::uint32_t{0});  // external attributes
+  append_le(out, clamp32(member.header_position));
   out += member.name;
   out += extra;
 }
 
 void append_end_records(std::string& out, std::uint64_t count, std::uint64_t position) {
   const std::uint64_t size = out.size();
-  append(out, kZip64EndSignature);
-  append(out, kZip64EndSize - 12);  // what follows this field
-  append(out, kVersion);
-  append(out, kVersion);
-  append(out, std::uint32_t{0});  // disk
-  append(out, std::uint32_t{0});  // disk of the central directory
-  append(out, count);
-  append(out, count);
-  append(out, size);
-  append(out, position);
-  append(out, kZip64LocatorSignature);
-  append(out, std::uint32_t{0});  // disk of the ZIP64 end record
-  append(out, position + size);
-  append(out, std::uint32_t{1});  // disks
-  append(out, kEndSignature);
-  append(out, std::uint16_t{0});  // disk
-  append(out, std::uint16_t{0});  // disk of the central directory
-  append(out, clamp16(count));
-  append(out, clamp16(count));
-  append(out, clamp32(size));
-  append(out, clamp32(position));
-  append(out, std::uint16_t{0});  // comment
+  append_le(out, kZip64EndSignature);
+  append_le(out, kZip64EndSize - 12);  // what follows this field
+  append_le(out, kVersion);
+  append_le(out, kVersion);
+  append_le(out, std::uint32_t{0});  // disk
+  append_le(out, std::uint32_t{0});  // disk of the central directory
+  append_le(out, count);
+  append_le(out, count);
+  append_le(out, size);
+  append_le(out, position);
+  append_le(out, kZip64LocatorSignature);
+  append_le(out, std::uint32_t{0});  // disk of the ZIP64 end record
+  append_le(out, position + size);
+  append_le(out, std::uint32_t{1});  // disks
+  append_le(out, kEndSignature);
+  append_le(out, std::uint16_t{0});  // disk
+  append_le(out, std::uint16_t{0});  // disk of the central directory
+  append_le(out, clamp16(count));
+  append_le(out, clamp16(count));
+  append_le(out, clamp32(size));
+  append_le(out, clamp32(position));
+  append_le(out, std::uint16_t{0});  // comment
 }
 
 }  // namespace
@@ -145,13 +140,13 @@ std::string local_header(const ZipMember& member) {
       member.data_position - member.header_position - kLocalHeaderSize - member.name.size();
   const std::uint64_t padding_size = extra_size - zip64.size() - kExtraHeaderSize;
   std::string out;
-  append(out, kLocalSignature);
+  append_le(out, kLocalSignature);
   append_common(out, member);
-  append(out, static_cast<std::uint16_t>(extra_size));
+  append_le(out, static_cast<std::uint16_t>(extra_size));
   out += member.name;
   out += zip64;
-  append(out, kPaddingExtra);
-  append(out, static_cast<std::uint16_t>(padding_size));
+  append_le(out, kPaddingExtra);
+  append_le(out, static_cast<std::uint16_t>(padding_size));
   out.append(padding_size, kPaddingByte);
   return out;
 }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kDeviceAlignment = 256;  // of extents, as in files
 
-load::ReadControl control_of(const TransferOptions& options) {
+load::ReadControl transfer_control_of(const TransferOptions& options) {
   return {.stop = options.stop, .deadline = options.deadline};
 }
 
@@ -79,7 +79,7 @@ Result<LayerPlaces> place_layer(const ContainerState& state, const format::Layer
   return places;
 }
 
-DeviceRange place_of(const LayerPlaces& places, const format::TensorRow& tensor,
+DeviceRange device_place_of(const LayerPlaces& places, const format::TensorRow& tensor,
                      DeviceRange memory) {
   if (tensor.nbytes == 0) return {};
   const auto found =
@@ -97,7 +97,7 @@ Status read_tensor(const Container& container, std::uint32_t id, MutableBytes ou
   WPACK_ASSIGN(const load::TransferSource source, find_source(state, id, out.size()));
   state.first_uses().note(state.index().tensors()[id].layer);
   if (out.empty()) return {};
-  return named(state, state.transfer().to_host(source, out, control_of(options), options.progress));
+  return named(state, state.transfer().to_host(source, out, transfer_control_of(options), options.progress));
 }
 
 Status copy_to_device(const Container& container, std::span<const TensorDestination> tensors,
@@ -111,7 +111,7 @@ Status copy_to_device(const Container& container, std::span<const TensorDestinat
     sources.push_back(source);
     destinations.push_back(to);
   }
-  return named(state, state.transfer().to_device(sources, destinations, ring, control_of(options),
+  return named(state, state.transfer().to_device(sources, destinations, ring, transfer_control_of(options),
                                                  options.progress));
 }
 
@@ -134,13 +134,13 @@ Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, Sta
         memory->range().sub_range(places.offsets[i], places.sources[i].raw.size()));
   }
   WPACK_TRY(named(state, state.transfer().to_device(places.sources, destinations, ring,
-                                                    control_of(options), options.progress)));
+                                                    transfer_control_of(options), options.progress)));
   std::vector<DeviceTensor> tensors;
   tensors.reserve(layer.tensor_count);
   for (std::uint32_t i = 0; i < layer.tensor_count; ++i) {
     const std::uint32_t tensor = layer.tensor_first + i;
     tensors.push_back({load::tensor_info(index, tensor),
-                       place_of(places, index.tensors()[tensor], memory->range())});
+                       device_place_of(places, index.tensors()[tensor], memory->range())});
   }
   return HandleFactory::device_layer(container, *std::move(memory), std::move(tensors));
 }

@@ -41,7 +41,7 @@ struct CacheStat {
 constexpr std::uint64_t kSampleCount = 64;
 constexpr std::uint64_t kSampleSize = std::uint64_t{256} << 10;
 
-Error refused(int error, std::string_view call) {
+Error failed_call(int error, std::string_view call) {
   return {ErrorCode::kUnsupportedHost, error,
           fmt::format("{} failed: {}", call, errno_text(error))};
 }
@@ -56,7 +56,7 @@ bool is_told_the_truth(int fd) noexcept {
   return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
 }
 
-ByteRange widened_to_pages(ByteRange range) {
+ByteRange whole_pages_around(ByteRange range) {
   const std::uint64_t page = system_page_size();
   return {base::align_down(range.begin, page), base::align_up(range.end, page)};
 }
@@ -84,7 +84,7 @@ Fact<std::uint64_t> resident_by_cachestat(int fd, ByteRange range) {
   if (range.size() == 0) return std::uint64_t{0};
   const CacheStatRange wanted{range.begin, range.size()};
   CacheStat found{};
-  if (::syscall(SYS_cachestat, fd, &wanted, &found, 0U) != 0) return refused(errno, "cachestat");
+  if (::syscall(SYS_cachestat, fd, &wanted, &found, 0U) != 0) return failed_call(errno, "cachestat");
   return std::min(found.cached * system_page_size(), range.size());
 }
 
@@ -95,15 +95,15 @@ Fact<std::uint64_t> resident_by_mincore(int fd, ByteRange range) {
                  "the kernel tells what is in the page cache only to those who own the file or may "
                  "write it");
   }
-  const ByteRange pages = widened_to_pages(range);
+  const ByteRange pages = whole_pages_around(range);
   void* const address = ::mmap(nullptr, pages.size(), PROT_READ, MAP_SHARED | MAP_NORESERVE, fd,
                                static_cast<off_t>(pages.begin));
-  if (address == MAP_FAILED) return refused(errno, "mmap");
+  if (address == MAP_FAILED) return failed_call(errno, "mmap");
   std::vector<unsigned char> states(pages.size() / system_page_size());
   const int result = ::mincore(address, pages.size(), states.data());
   const int error = errno;
   ::munmap(address, pages.size());
-  if (result != 0) return refused(error, "mincore");
+  if (result != 0) return failed_call(error, "mincore");
   const auto count = static_cast<std::uint64_t>(
       std::ranges::count_if(states, [](unsigned char state) { return (state & 1U) != 0; }));
   return std::min(count * system_page_size(), range.size());

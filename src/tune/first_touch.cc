@@ -30,7 +30,7 @@ Result<std::uint64_t> touch(Result<MutableBytes> (*map)(std::uint64_t size)) {
   return std::clamp(each, std::uint64_t{1}, kMostNanoseconds);
 }
 
-std::optional<std::uint64_t> median(std::vector<std::uint64_t> values) {
+std::optional<std::uint64_t> median_nanoseconds(std::vector<std::uint64_t> values) {
   if (values.empty()) return std::nullopt;
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::ranges::nth_element(values, middle);
@@ -53,7 +53,7 @@ Result<FirstTouch> measure_first_touch(Clock::time_point until) {
     WPACK_TRY(add(round % 2 == 0 ? huge : small,
                   round % 2 == 0 ? os::map_anonymous : os::map_small_pages));
   }
-  return FirstTouch{.small_pages = median(std::move(small)), .huge_pages = median(std::move(huge))};
+  return FirstTouch{.small_pages = median_nanoseconds(std::move(small)), .huge_pages = median_nanoseconds(std::move(huge))};
 }
 
 }  // namespace wpack::tuning

@@ -95,8 +95,6 @@ Json spread_json(const std::optional<Spread>& spread) {
   return {{"median", spread->median}, {"min", spread->low}, {"max", spread->high}};
 }
 
-Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : nullptr; }
-
 Json run_json(const Run& run) {
   Json json;
   json["seconds"] = run.seconds;

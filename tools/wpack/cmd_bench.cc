@@ -268,7 +268,7 @@ void add_contestant_options(CLI::App& command, BenchOptions& options) {
             "the interpreter of Python contestants (default: python3)");
 }
 
-void add_options(CLI::App& command, BenchOptions& options) {
+void add_bench_options(CLI::App& command, BenchOptions& options) {
   add_value(command, "CONTAINER", options.container, "", "the container").required();
   add_contestant_options(command, options);
   add_flag(command, "--cold", options.cold, "only with the files dropped from the page cache");
@@ -308,7 +308,7 @@ void add_bench_command(CLI::App& app, Action& action) {
                 "Each run is a fresh process; contestants take turns. A cold or warm row is shown\n"
                 "only if the state of the page cache was proven before each of its runs. wpack is\n"
                 "called ahead only where the 95 % interval of the paired ratios excludes 1."});
-  add_options(command, *options);
+  add_bench_options(command, *options);
   on_chosen(command, [options, &action] {
     action = [options](Output& out) { return run_bench(*options, out); };
   });

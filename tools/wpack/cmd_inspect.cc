@@ -77,7 +77,7 @@ Json shards_json(const Container& container) {
   return shards;
 }
 
-Json attachments_json(const Container& container) {
+Json stored_attachments_json(const Container& container) {
   Json attachments = Json::array();
   for (const AttachmentInfo& attachment : container.attachments()) {
     attachments.push_back({{"name", attachment.name}, {"size", attachment.size}});
@@ -113,7 +113,7 @@ void print_container_json(const Container& container, Output& out) {
   json["overhead_bytes"] = overhead_bytes(info);
   json["sources"] = sources_json(container);
   json["shards"] = shards_json(container);
-  json["attachments"] = attachments_json(container);
+  json["attachments"] = stored_attachments_json(container);
   out.commit();
   JsonRows metadata(out, "metadata", json);
   for (const MetadataEntry& entry : container.metadata()) metadata.add(entry_json(entry));

@@ -54,7 +54,7 @@ Json seconds_or_null(std::optional<double> seconds) {
   return seconds ? Json(*seconds) : Json(nullptr);
 }
 
-void print_report_json(const LoadOptions& options, const LoadReport& report, Output& out) {
+void print_load_report_json(const LoadOptions& options, const LoadReport& report, Output& out) {
   Json json;
   json["path"] = options.container;
   json["uuid"] = to_string(report.info.uuid);
@@ -105,7 +105,7 @@ std::string optional_duration(std::optional<double> seconds) {
   return seconds ? human_duration(*seconds) : "-";
 }
 
-void print_report(const LoadOptions& options, const LoadReport& report, Output& out) {
+void print_load_report(const LoadOptions& options, const LoadReport& report, Output& out) {
   const std::string_view reason = access_reason(report, options);
   Table table({Table::Align::kLeft, Table::Align::kLeft});
   table.add_row(
@@ -179,9 +179,9 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
     WPACK_TRY(record_use_order(options.record, report.use_order));
   }
   if (options.json) {
-    print_report_json(options, report, out);
+    print_load_report_json(options, report, out);
   } else {
-    print_report(options, report, out);
+    print_load_report(options, report, out);
   }
   return {};
 }
@@ -196,7 +196,7 @@ double parse_seconds(const std::string& text) {
   return seconds;
 }
 
-void add_options(CLI::App& command, LoadOptions& options) {
+void add_load_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "CONTAINER", options.container, "", "the container").required();
   add_value(command, "--layer", options.layers, "NAME",
             "only this layer; may be given several times");
@@ -215,7 +215,7 @@ void add_options(CLI::App& command, LoadOptions& options) {
                                           "read, index for mapped ones");
   add_access(command, options.open.access);
   add_value(command, "--readahead", options.open.readahead_layers, "N",
-            "layers to read ahead of the one in use (default: 1)");
+            "layers to read ahead of the one in use (default: 2)");
   add_value(command, "--order", options.order, "FILE",
             "read layers ahead in the order of use in FILE, and load them in it");
   add_value(command, "--record", options.record, "FILE",
@@ -255,7 +255,7 @@ void add_load_command(CLI::App& app, Action& action) {
                 "\n"
                 "Opens the container, acquires its layers in the order of use and reads one byte\n"
                 "of every page. Times count from the start of opening. 1 GB is 10^9 bytes."});
-  add_options(command, *options);
+  add_load_options(command, *options);
   on_chosen(command, [options, &action] {
     check_rank_options(options->rank);
     action = [options](Output& out) { return load_and_report(*options, out); };

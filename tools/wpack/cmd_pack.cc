@@ -36,7 +36,7 @@ Result<PackPlan> plan_for(const PackCommand& command, const TensorSource& source
   return std::move(plan).error().in(escape_name(command.source));
 }
 
-void print_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
+void print_pack_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
                 Output& out) {
   if (command.json) {
     print_plan_json(command, source.description(), plan, out);
@@ -45,7 +45,7 @@ void print_plan(const PackCommand& command, const TensorSource& source, const Pa
   }
 }
 
-void print_report(const PackCommand& command, const TensorSource& source, const PackReport& report,
+void print_pack_report(const PackCommand& command, const TensorSource& source, const PackReport& report,
                   double seconds, Output& out) {
   if (command.json) {
     print_report_json(command, source.description(), report, seconds, out);
@@ -75,12 +75,12 @@ Status run_pack(PackCommand& command, Output& out) {
   if (command.dry_run) {
     WPACK_ASSIGN(const PackPlan plan, plan_for(command, *source));
     print_warnings(command, warnings);
-    print_plan(command, *source, plan, out);
+    print_pack_plan(command, *source, plan, out);
     return {};
   }
   WPACK_ASSIGN(const PackReport report, pack_with_progress(command, *source));
   print_warnings(command, warnings);
-  print_report(command, *source, report, stopwatch.seconds(), out);
+  print_pack_report(command, *source, report, stopwatch.seconds(), out);
   return {};
 }
 
@@ -109,7 +109,7 @@ void add_layout_options(CLI::App& command, PackCommand& options) {
             "lay the layers out in the order of use that wpack load --record wrote to FILE");
 }
 
-void add_options(CLI::App& command, PackCommand& options) {
+void add_pack_options(CLI::App& command, PackCommand& options) {
   add_value(command, "SOURCE", options.source, "",
             "a PyTorch checkpoint (.pt, .pth, .bin), a safetensors file, the folder of a Hugging "
             "Face model, or its index (model.safetensors.index.json)")
@@ -149,7 +149,7 @@ void add_pack_command(CLI::App& app, Action& action) {
                 "\n"
                 "The same source and options give the same bytes. The container is complete under\n"
                 "its name or absent, whatever interrupts the run."});
-  add_options(command, *options);
+  add_pack_options(command, *options);
   on_chosen(command, [options, &action] {
     if (options->target.empty() && !options->dry_run) refuse_missing("--output");
     action = [options](Output& out) { return run_pack(*options, out); };

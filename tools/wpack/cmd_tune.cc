@@ -36,7 +36,7 @@ Json reads_json(const TunedReads& reads) {
           {"measured", std::move(measured)}};
 }
 
-void print_report_json(const TuneArguments& arguments, const TuneReport& report,
+void print_tune_report_json(const TuneArguments& arguments, const TuneReport& report,
                        const std::string& kept, Output& out) {
   Json json;
   json["path"] = arguments.path;
@@ -70,7 +70,7 @@ void print_reads(std::string_view name, const TunedReads& reads, Output& out) {
                         one_line(reads.choice.reason, kMaxReasonSize)));
 }
 
-void print_report(const TuneReport& report, const std::string& kept, Output& out) {
+void print_tune_report(const TuneReport& report, const std::string& kept, Output& out) {
   print_reads(to_string(ReadMethod::kDirect), report.direct, out);
   print_reads(to_string(ReadMethod::kBuffered), report.buffered, out);
   Table table({Table::Align::kLeft, Table::Align::kLeft});
@@ -94,9 +94,9 @@ Status run_tune(const TuneArguments& arguments, Output& out) {
                tune(arguments.path, {.seconds = arguments.seconds, .progress = bar.callback()}));
   WPACK_ASSIGN(const std::string kept, keep_profile(directory, report.profile));
   if (arguments.json) {
-    print_report_json(arguments, report, kept, out);
+    print_tune_report_json(arguments, report, kept, out);
   } else {
-    print_report(report, kept, out);
+    print_tune_report(report, kept, out);
   }
   return {};
 }

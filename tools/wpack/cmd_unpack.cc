@@ -24,7 +24,7 @@ struct UnpackCommand {
   [[nodiscard]] bool folder() const { return target.ends_with('/'); }
 };
 
-void print_report_json(const UnpackCommand& command, const UnpackReport& report, double seconds,
+void print_unpack_report_json(const UnpackCommand& command, const UnpackReport& report, double seconds,
                        Output& out) {
   Json json;
   json["path"] = command.target;
@@ -40,7 +40,7 @@ void print_report_json(const UnpackCommand& command, const UnpackReport& report,
   out.print_json(json);
 }
 
-void print_report(const UnpackCommand& command, const UnpackReport& report, double seconds,
+void print_unpack_report(const UnpackCommand& command, const UnpackReport& report, double seconds,
                   Output& out) {
   out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
                         human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
@@ -69,9 +69,9 @@ Status run_unpack(UnpackCommand& command, Output& out) {
       report_warning(fmt::format("left out {}", attachment));
   }
   if (command.json) {
-    print_report_json(command, report, seconds, out);
+    print_unpack_report_json(command, report, seconds, out);
   } else if (!command.quiet) {
-    print_report(command, report, seconds, out);
+    print_unpack_report(command, report, seconds, out);
     print_swept(report.swept, out);
   }
   return {};

@@ -20,7 +20,7 @@ struct CheckOptions {
   bool json = false;
 };
 
-void print_report_json(const CheckOptions& options, const VerifyReport& report, double seconds,
+void print_verify_report_json(const CheckOptions& options, const VerifyReport& report, double seconds,
                        Output& out) {
   Json json;
   json["path"] = options.container;
@@ -37,7 +37,7 @@ void print_report_json(const CheckOptions& options, const VerifyReport& report, 
   out.print_json(json);
 }
 
-void print_report(const CheckOptions& options, const VerifyReport& report, double seconds,
+void print_verify_report(const CheckOptions& options, const VerifyReport& report, double seconds,
                   Output& out) {
   for (const Error& fault : report.faults) {
     out.print(fmt::format("fault: {}\n", one_line(fault.message(), 4096)));
@@ -70,9 +70,9 @@ Status run_verify(const CheckOptions& options, Output& out) {
   WPACK_ASSIGN(const VerifyReport report, verify(options.container, verify_options));
   const double seconds = stopwatch.seconds();
   if (options.json) {
-    print_report_json(options, report, seconds, out);
+    print_verify_report_json(options, report, seconds, out);
   } else {
-    print_report(options, report, seconds, out);
+    print_verify_report(options, report, seconds, out);
   }
   if (!report.faults.empty()) return summary_of(report);
   return {};

@@ -25,11 +25,6 @@ Json plain(const T& value) {
   return value;
 }
 
-template <typename T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 template <typename T, typename Show>
 void add_fact_row(Table& table, const char* name, const Fact<T>& fact, Show show) {
   table.add_row({name, fact ? std::string(show(*fact))
@@ -171,8 +166,8 @@ Json profile_json(const std::optional<ReadProfile>& profile) {
           {"direct", shape_json(profile->direct)},
           {"buffered", shape_json(profile->buffered)},
           {"first_touch_ns_per_mebibyte",
-           {{"small_pages", or_null(profile->first_touch.small_pages)},
-            {"huge_pages", or_null(profile->first_touch.huge_pages)}}}};
+           {{"small_pages", optional_json(profile->first_touch.small_pages)},
+            {"huge_pages", optional_json(profile->first_touch.huge_pages)}}}};
 }
 
 void add_host_rows(Table& table, const HostFacts& host) {

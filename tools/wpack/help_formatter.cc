@@ -62,7 +62,7 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
 }
 
 // CLI::App::help() would explain the command that was parsed, which is `help` itself.
-std::string text_of(const CLI::App& command) {
+std::string help_text_of(const CLI::App& command) {
   return command.get_formatter()->make_help(&command, command.get_name(),
                                             CLI::AppFormatMode::Normal);
 }
@@ -74,9 +74,9 @@ std::shared_ptr<CLI::FormatterBase> help_formatter(const std::string& usage) {
 }
 
 std::optional<std::string> help_of(const CLI::App& app, const std::string& name) {
-  if (name.empty()) return text_of(app);
+  if (name.empty()) return help_text_of(app);
   for (const CLI::App* command : app.get_subcommands({})) {
-    if (command->get_name() == name) return text_of(*command);
+    if (command->get_name() == name) return help_text_of(*command);
   }
   return std::nullopt;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,12 @@ namespace wpack::cli {
 
 // JSON with its keys in the order in which they were set.
 using Json = nlohmann::ordered_json;
+
+// Returns null for no value.
+template <typename T>
+[[nodiscard]] Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 
 // What a command has to say on stdout. It is collected and written when the command has ended, so
 // that a command that fails early leaves stdout empty.
