@@ -89,7 +89,7 @@ Json host_json(const HostFacts& host) {
   Json unknown = Json::object();
   add_fact(json, unknown, "kernel", host.kernel, plain<std::string>);
   add_fact(json, unknown, "usable_cpus", host.usable_cpus, plain<std::uint32_t>);
-  add_fact(json, unknown, "cpu_quota", host.cpu_quota, or_null<double>);
+  add_fact(json, unknown, "cpu_quota", host.cpu_quota, optional_json<double>);
   add_fact(json, unknown, "available_memory", host.available_memory, plain<std::uint64_t>);
   add_fact(json, unknown, "cgroup_memory", host.cgroup_memory,
            [](const std::optional<CgroupMemory>& memory) -> Json {
@@ -100,8 +100,9 @@ Json host_json(const HostFacts& host) {
                      {"reclaimable", memory->reclaimable},
                      {"available", memory->available()}};
            });
-  add_fact(json, unknown, "locked_memory_limit", host.locked_memory_limit, or_null<std::uint64_t>);
-  add_fact(json, unknown, "open_file_limit", host.open_file_limit, or_null<std::uint64_t>);
+  add_fact(json, unknown, "locked_memory_limit", host.locked_memory_limit,
+           optional_json<std::uint64_t>);
+  add_fact(json, unknown, "open_file_limit", host.open_file_limit, optional_json<std::uint64_t>);
   add_fact(json, unknown, "transparent_huge_pages", host.transparent_huge_pages,
            plain<std::string>);
   add_fact(json, unknown, "huge_page_pool", host.huge_page_pool, [](const HugePagePool& pool) {
