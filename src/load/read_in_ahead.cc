@@ -72,10 +72,14 @@ void ReadInAhead::work() noexcept {
 // An exception that left a thread would end the process.
 bool ReadInAhead::populate(ByteRange range) const noexcept {
   try {
-    return region_.populate(range).has_value();
+    if (!region_.populate(range)) return false;
   } catch (const std::bad_alloc&) {
     return false;
   }
+  // Where that faults in the host, it costs a multiple of going through the bytes: it is done here,
+  // by all threads, so that the one which goes through them need not.
+  region_.touch(range);
+  return true;
 }
 
 void ReadInAhead::bring_in(std::unique_lock<std::mutex>& lock, std::size_t piece) {

@@ -70,6 +70,13 @@ Status MappedRegion::populate(ByteRange range) const {
                            errno_text(error)));
 }
 
+void MappedRegion::touch(ByteRange range) const noexcept {
+  range = widened_to_pages(range, bytes_.size());
+  const volatile std::byte* bytes = bytes_.data();
+  const std::uint64_t page = system_page_size();
+  for (std::uint64_t at = range.begin; at < range.end; at += page) (void)bytes[at];
+}
+
 // The advice is looked at before the range, so that an empty one tells whether it is known.
 bool MappedRegion::can_populate() noexcept {
   return ::madvise(nullptr, 0, MADV_POPULATE_READ) == 0;

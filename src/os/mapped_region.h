@@ -30,6 +30,11 @@ class MappedRegion {
   [[nodiscard]] Status populate(ByteRange range) const;
   // True if populate() waits and reports, false if this kernel takes it as a hint.
   [[nodiscard]] static bool can_populate() noexcept;
+  // Reads one byte of every page of `range`, which is clipped to the mapping. In a virtual machine
+  // the first access to a page that is in memory may still fault in the host, which populate() does
+  // not take. As at any access to a mapping, a page that cannot be read ends the process: populate
+  // first.
+  void touch(ByteRange range) const noexcept;
   // Asks the kernel to read `range` ahead, without waiting. A hint.
   void will_need(ByteRange range) const noexcept;
   // Gives the whole pages inside `range` back; a later touch reads them again. A hint.
