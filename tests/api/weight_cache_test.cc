@@ -130,7 +130,7 @@ TEST_F(WeightCacheTest, ServesSeveralThreadsFromMoreContainersThanItHolds) {
     threads.emplace_back([&, seed] {
       std::mt19937 generator(seed);
       const auto random = [&] { return static_cast<std::uint32_t>(generator()); };
-      for (int i = 0; i < 60; ++i) {
+      for (int i = 0; i < 25; ++i) {
         const std::uint32_t number = random() % 4;
         if (random() % 8 == 0) (void)cache.evict(paths[number]);
         if (!visit(cache, paths[number], number, random() % kLayers)) ++wrong;

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checks every #include against the table of layers (CONTRIBUTING.md shows it), and that each kind
-# of code keeps to its room.
+# Checks every #include against the table of layers (CONTRIBUTING.md shows it), that each kind of
+# code keeps to its room, and that headers may be included twice.
 set -u
 . "$(dirname "$0")/sources.sh"
 
@@ -71,5 +71,9 @@ while IFS= read -r file; do
     fault "$file" "tools include the public headers alone, not \"$name\""
   done < <(quoted "$file")
 done < <(tracked_files 'tools/*.h' 'tools/*.cc')
+
+while IFS= read -r file; do
+  [ "$(grep -c '^#pragma once$' "$file")" -eq 1 ] || fault "$file" "has no #pragma once"
+done < <(tracked_files '*.h')
 
 [ "$faults" -eq 0 ]
