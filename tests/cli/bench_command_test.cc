@@ -61,16 +61,40 @@ TEST_F(BenchCommandTest, MeasuresEveryContestantInEveryRound) {
 
 TEST_F(BenchCommandTest, SaysInEachRunWhatItTook) {
   const Json run = bench({"--warm", "--touch", "bytes"})["rows"][0]["runs"][0];
-  for (const char* key :
-       {"seconds", "first_tensor_seconds", "first_layer_seconds", "import_seconds", "cpu_seconds",
-        "machine_cpu_seconds", "process_seconds", "process_cpu_seconds", "bytes", "anonymous_bytes",
-        "peak_rss_bytes", "file_cache_bytes", "system_cache_bytes", "word_sum"}) {
+  for (const char* key : {"seconds", "first_tensor_seconds", "first_layer_seconds", "cpu_seconds",
+                          "machine_cpu_seconds", "process_seconds", "process_cpu_seconds", "bytes",
+                          "anonymous_bytes", "peak_rss_bytes", "file_cache_bytes",
+                          "system_cache_bytes", "word_sum", "first_touch_seconds_per_gigabyte"}) {
     EXPECT_TRUE(run[key].is_number()) << key;
   }
+  EXPECT_EQ(run["import_seconds"], nullptr) << "it imports nothing";
   EXPECT_EQ(run["disk_bytes_per_second"], nullptr);
   EXPECT_LE(run["first_tensor_seconds"], run["first_layer_seconds"]);
   EXPECT_LE(run["first_layer_seconds"], run["seconds"]);
   EXPECT_LE(run["seconds"], run["process_seconds"]);
+}
+
+TEST_F(BenchCommandTest, SaysWhatABareMappingTook) {
+  const Json json = bench({"--warm", "--touch", "pages", "--against", "map-touch:" + container_});
+  const Json run = json["rows"][1]["runs"][0];
+  EXPECT_TRUE(run["anonymous_bytes"].is_number());
+  EXPECT_LT(run["anonymous_bytes"], 1 << 20) << "a mapping is no copy";
+  EXPECT_EQ(run["first_tensor_seconds"], nullptr) << "it knows of no tensors";
+}
+
+TEST_F(BenchCommandTest, TimesTheFirstTouchOfMemoryBeforeEveryRun) {
+  const Json json = bench({"--warm", "--touch", "pages"});
+  const Json row = json["rows"][0];
+  for (const Json& run : row["runs"]) EXPECT_GT(run["first_touch_seconds_per_gigabyte"], 0.0);
+  EXPECT_GT(row["first_touch_seconds_per_gigabyte"]["median"], 0.0);
+  EXPECT_THAT(run(arguments({"--warm", "--touch", "pages"})).out,
+              HasSubstr("\nfresh memory before warm runs: "));
+}
+
+TEST_F(BenchCommandTest, TouchesNoMemoryWhereNoneIsToBeLevelled) {
+  const Json json = run_json({"bench", container_, "--runs", "1", "--warm", "--touch", "pages",
+                              "--fresh-memory", "0", "--json", "-"});
+  EXPECT_EQ(json["rows"][0]["runs"][0]["first_touch_seconds_per_gigabyte"], nullptr);
 }
 
 TEST_F(BenchCommandTest, ShowsAColdRowOnlyWithItsProof) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "bench_contestants.h"
 #include "bench_disk.h"
 #include "support/temp_dir.h"
@@ -12,6 +14,7 @@ namespace wpack::cli {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::TempDir;
 
@@ -73,6 +76,9 @@ TEST(ReportTest, ReadsWhatAContestantPrints) {
   EXPECT_EQ(report->run.first_tensor_seconds, 0.5);
   EXPECT_FALSE(report->run.first_layer_seconds);
   EXPECT_EQ(report->run.cpu_seconds, 1.5);
+  EXPECT_FALSE(report->run.machine_cpu_seconds) << "it did not say";
+  EXPECT_FALSE(report->run.anonymous_bytes);
+  EXPECT_FALSE(report->run.import_seconds);
   EXPECT_EQ(report->run.bytes, 7U);
   EXPECT_EQ(report->run.word_sum, 18446744073709551615U);
   EXPECT_EQ(report->versions, "x 1");
@@ -161,6 +167,48 @@ TEST(ReportTest, GivesAReasonInPlaceOfARow) {
   EXPECT_THAT(std::string(out.text()),
               HasSubstr("\nno ratios to the disk: fio is not installed\n"));
   EXPECT_THAT(std::string(out.text()), ::testing::Not(HasSubstr("torch       warm")));
+}
+
+TEST(ReportTest, ShowsADashForWhatAContestantDidNotReport) {
+  BenchResult result = sample_result();
+  result.rounds.rows.resize(1);
+  for (auto& one : result.rounds.rows[0].runs) one.cpu_seconds = 3;
+  const Json json = bench_json(result);
+  EXPECT_EQ(json["rows"][0]["cpu_seconds_per_gigabyte"]["median"], 3.0);
+  for (const char* key :
+       {"machine_cpu_seconds_per_gigabyte", "anonymous_bytes_per_byte", "import_seconds"}) {
+    EXPECT_EQ(json["rows"][0][key], nullptr) << key;
+  }
+  for (const char* key : {"machine_cpu_seconds", "anonymous_bytes", "import_seconds"}) {
+    EXPECT_EQ(json["rows"][0]["runs"][0][key], nullptr) << key;
+  }
+  Output out;
+  print_bench(result, out);
+  const std::string text(out.text());
+  std::istringstream row(text.substr(text.find("\nwpack ")));
+  std::string words;
+  for (std::string word; row >> word && word != "no";) words += word + ' ';
+  // "/ fio", CPU and the machine's, the process's, private, cache, first tensor and layer, import.
+  EXPECT_THAT(words, EndsWith(" - 3 - 0 us - 0 - - - "));
+  result.rounds.rows[0].runs[0].bytes = 0;
+  EXPECT_EQ(bench_json(result)["rows"][0]["cpu_seconds_per_gigabyte"], nullptr);
+}
+
+TEST(ReportTest, SaysWhetherRunsStartedFromMemoryThatCostTheSame) {
+  BenchResult result = sample_result();
+  Output nothing;
+  print_bench(result, nothing);
+  EXPECT_THAT(std::string(nothing.text()), ::testing::Not(HasSubstr("fresh memory")));
+  result.rounds.rows[0].runs[0].first_touch = 0.25;
+  result.rounds.rows[0].runs[1].first_touch = 0.75;
+  result.rounds.rows[1].runs[0].first_touch = 0.5;
+  result.rounds.rows[1].runs[1].first_touch = 0.625;
+  Output out;
+  print_bench(result, out);
+  EXPECT_THAT(std::string(out.text()),
+              HasSubstr("\nfresh memory before cold runs: 0.562 s/GB (0.25 - 0.75), medians of "
+                        "rows 0.5 - 0.562\n"));
+  EXPECT_EQ(bench_json(result)["rows"][1]["runs"][0]["first_touch_seconds_per_gigabyte"], 0.5);
 }
 
 TEST(ReportTest, HoldsEveryRunAsJson) {

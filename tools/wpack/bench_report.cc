@@ -13,13 +13,16 @@ namespace {
 // What a row shows of its runs. Returns nullopt for a run that cannot say.
 using Figure = std::optional<double> (*)(const Run&);
 
-double per_gigabyte(double value, const Run& run) {
-  return run.bytes == 0 ? 0 : value * 1e9 / static_cast<double>(run.bytes);
+std::optional<double> per_byte(std::optional<double> value, const Run& run) {
+  if (!value || run.bytes == 0) return std::nullopt;
+  return *value / static_cast<double>(run.bytes);
 }
 
-double per_byte(double value, const Run& run) {
-  return run.bytes == 0 ? 0 : value / static_cast<double>(run.bytes);
+std::optional<double> per_gigabyte(std::optional<double> value, const Run& run) {
+  return per_byte(value ? std::optional(*value * 1e9) : std::nullopt, run);
 }
+
+std::optional<double> first_touch_of(const Run& run) { return run.first_touch; }
 
 struct Column {
   const char* key;     // in JSON
@@ -32,7 +35,7 @@ constexpr Column kColumns[] = {
     {"seconds", nullptr, [](const Run& run) -> std::optional<double> { return run.seconds; }, true},
     {"disk_ratio", "/ fio",
      [](const Run& run) -> std::optional<double> {
-       if (!run.disk_rate || *run.disk_rate <= 0) return std::nullopt;
+       if (!run.disk_rate || *run.disk_rate <= 0 || run.bytes == 0) return std::nullopt;
        return static_cast<double>(run.bytes) / run.seconds / *run.disk_rate;
      },
      false},
@@ -47,9 +50,7 @@ constexpr Column kColumns[] = {
     {"process_cpu_seconds", "process CPU",
      [](const Run& run) -> std::optional<double> { return run.process_cpu_seconds; }, true},
     {"anonymous_bytes_per_byte", "private/B",
-     [](const Run& run) -> std::optional<double> {
-       return per_byte(static_cast<double>(run.anonymous_bytes), run);
-     },
+     [](const Run& run) -> std::optional<double> { return per_byte(run.anonymous_bytes, run); },
      false},
     {"file_cache_bytes_per_byte", "cache/B",
      [](const Run& run) -> std::optional<double> {
@@ -69,6 +70,7 @@ constexpr Column kColumns[] = {
      [](const Run& run) -> std::optional<double> { return run.import_seconds; }, true},
     {"process_seconds", nullptr,
      [](const Run& run) -> std::optional<double> { return run.process_seconds; }, true},
+    {"first_touch_seconds_per_gigabyte", nullptr, first_touch_of, false},
 };
 
 // nullopt unless every run has the figure.
@@ -100,18 +102,19 @@ Json run_json(const Run& run) {
   json["seconds"] = run.seconds;
   json["first_tensor_seconds"] = optional_json(run.first_tensor_seconds);
   json["first_layer_seconds"] = optional_json(run.first_layer_seconds);
-  json["import_seconds"] = run.import_seconds;
-  json["cpu_seconds"] = run.cpu_seconds;
-  json["machine_cpu_seconds"] = run.machine_cpu_seconds;
+  json["import_seconds"] = optional_json(run.import_seconds);
+  json["cpu_seconds"] = optional_json(run.cpu_seconds);
+  json["machine_cpu_seconds"] = optional_json(run.machine_cpu_seconds);
   json["process_seconds"] = run.process_seconds;
   json["process_cpu_seconds"] = run.process_cpu_seconds;
   json["bytes"] = run.bytes;
-  json["anonymous_bytes"] = run.anonymous_bytes;
+  json["anonymous_bytes"] = optional_json(run.anonymous_bytes);
   json["peak_rss_bytes"] = run.peak_rss_bytes;
   json["file_cache_bytes"] = run.file_cache_bytes;
   json["system_cache_bytes"] = run.system_cache_bytes;
-  json["word_sum"] = run.word_sum ? Json(*run.word_sum) : Json(nullptr);
+  json["word_sum"] = optional_json(run.word_sum);
   json["disk_bytes_per_second"] = optional_json(run.disk_rate);
+  json["first_touch_seconds_per_gigabyte"] = optional_json(run.first_touch);
   return json;
 }
 
@@ -189,6 +192,26 @@ void print_comparisons(const BenchResult& result, Output& out) {
                    std::string(to_string(comparison.verdict))});
   }
   out.print("\n" + table.text());
+}
+
+// Whether runs, and rows, started from memory that cost the same.
+void print_first_touch(const BenchResult& result, CacheState cache, Output& out) {
+  std::vector<double> all;
+  std::vector<double> medians;
+  for (const Row& row : result.rounds.rows) {
+    if (row.cache != cache) continue;
+    for (const Run& run : row.runs) {
+      if (run.first_touch) all.push_back(*run.first_touch);
+    }
+    if (const auto of_row = spread_of_runs(row, first_touch_of)) medians.push_back(of_row->median);
+  }
+  const auto runs = spread_of(all);
+  const auto rows = spread_of(medians);
+  if (!runs || !rows) return;
+  out.print(fmt::format("fresh memory before {} runs: {} s/GB ({} - {}), medians of rows {} - {}\n",
+                        to_string(cache), short_number(runs->median), short_number(runs->low),
+                        short_number(runs->high), short_number(rows->low),
+                        short_number(rows->high)));
 }
 
 // What was not measured, a line for each reason.
@@ -316,6 +339,9 @@ void print_bench(const BenchResult& result, Output& out) {
     out.print("\nthe contestants did not load the same bytes: their sums differ\n");
   }
   out.print("\n");
+  for (const CacheState cache : {CacheState::kCold, CacheState::kWarm}) {
+    print_first_touch(result, cache, out);
+  }
   print_reasons(result, out);
 }
 

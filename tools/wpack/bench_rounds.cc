@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "bench_cache.h"
@@ -13,20 +14,19 @@ namespace {
 
 constexpr int kRepeats = 3;  // of a warm run whose files left the page cache
 
-double number(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  return found != json.end() && found->is_number() ? found->get<double>() : 0;
-}
+// Enough to time, and little beside what a model takes: it is cheap to touch for whoever runs next.
+constexpr std::uint64_t kProbeMemory = std::uint64_t{64} << 20;
 
-std::optional<double> optional_number(const Json& json, const char* key) {
+std::optional<double> number(const Json& json, const char* key) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_number()) return std::nullopt;
   return found->get<double>();
 }
 
-std::uint64_t count(const Json& json, const char* key) {
+std::optional<std::uint64_t> count(const Json& json, const char* key) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+  if (found == json.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
 }
 
 std::string text(const Json& json, const char* key) {
@@ -109,17 +109,7 @@ class Rounds {
   }
 
   Result<Run> measure(const Contestant& contestant, const Row& row) {
-    if (row.cache == CacheState::kCold) {
-      forget_everybody();
-      WPACK_TRY(make_cold(contestant.files));
-      WPACK_TRY(level_fresh_memory());
-      settle();
-      // Nobody else wants these files; that they are still out is proven all the same.
-      WPACK_TRY(make_cold(contestant.files));
-    } else {
-      WPACK_TRY(level_fresh_memory());
-      WPACK_TRY(make_warm(contestant.files));
-    }
+    WPACK_ASSIGN(const std::optional<double> first_touch, prepare(contestant, row.cache));
     WPACK_ASSIGN(const Residency files_before, residency(contestant.files));
     const MemoryState before = memory_state();
     WPACK_ASSIGN(const ContestantReport report, run_contestant(contestant, row.touch));
@@ -131,7 +121,27 @@ class Rounds {
     run.system_cache_bytes = difference(after.cached_bytes, before.cached_bytes);
     disk_.sample();
     run.disk_rate = disk_.around_last_run();
+    run.first_touch = first_touch;
     return run;
+  }
+
+  // Returns seconds a gigabyte that touching fresh memory takes now.
+  Result<std::optional<double>> prepare(const Contestant& contestant, CacheState cache) {
+    if (cache == CacheState::kWarm) {
+      WPACK_TRY(level_fresh_memory());
+      WPACK_TRY(make_warm(contestant.files));
+      return probe_fresh_memory();
+    }
+    forget_everybody();
+    WPACK_TRY(make_cold(contestant.files));
+    WPACK_TRY(level_fresh_memory());
+    std::this_thread::sleep_for(plan_.settle);
+    WPACK_ASSIGN(const std::optional<double> first_touch, probe_fresh_memory());
+    // The rate before the wait is that around the run before it; this one's is measured anew.
+    if (plan_.settle.count() > 0) disk_.sample();
+    // Nobody else wants these files; that they are still out is proven all the same.
+    WPACK_TRY(make_cold(contestant.files));
+    return first_touch;
   }
 
   // What another contestant left in the page cache is memory that this one could not have, and
@@ -142,22 +152,29 @@ class Rounds {
     for (const Contestant& contestant : plan_.contestants) drop_from_cache(contestant.files);
   }
 
-  // The rate before the wait is that around the run before it; this one's is measured anew.
-  void settle() {
-    if (plan_.settle.count() == 0) return;
-    std::this_thread::sleep_for(plan_.settle);
-    disk_.sample();
-  }
-
   // A virtual machine's host may have taken free pages back, and giving them out again costs much
   // more than using those that a process has just freed. Without this, whoever runs after a process
   // with much memory would look faster than whoever runs after one with little.
   Status level_fresh_memory() {
-    if (plan_.fresh_memory == 0) return {};
-    const auto run =
-        run_process({program_, "bench-step", "memory", std::to_string(plan_.fresh_memory)});
-    if (!run) return Error(run.error()).in("touch and free memory");
+    WPACK_TRY(touch_and_free(plan_.fresh_memory));
     return {};
+  }
+
+  // Whether all runs do start alike shows in what this says before each of them: the pages that a
+  // process gets first are those that were freed last, which the host takes back last.
+  Result<std::optional<double>> probe_fresh_memory() {
+    const std::uint64_t size = std::min(kProbeMemory, plan_.fresh_memory);
+    WPACK_ASSIGN(std::optional<double> seconds, touch_and_free(size));
+    if (seconds) *seconds *= 1e9 / static_cast<double>(size);
+    return seconds;
+  }
+
+  // Returns the seconds that touching took; nullopt of nothing.
+  Result<std::optional<double>> touch_and_free(std::uint64_t size) {
+    if (size == 0) return std::optional<double>();
+    const auto run = run_process({program_, "bench-step", "memory", std::to_string(size)});
+    if (!run) return Error(run.error()).in("touch and free memory");
+    return number(Json::parse(run->out, nullptr, false), "total_seconds");
   }
 
   static Result<ContestantReport> run_contestant(const Contestant& contestant, Touch touch) {
@@ -188,22 +205,19 @@ Result<ContestantReport> parse_report(std::string_view output) {
   ContestantReport report;
   if (json.is_object()) report.skipped = text(json, "skipped");
   if (!report.skipped.empty()) return report;
-  if (!json.is_object() || number(json, "total_seconds") <= 0) {
+  if (!json.is_object() || number(json, "total_seconds").value_or(0) <= 0) {
     return Error(ErrorCode::kInternal, "it printed no report of a load");
   }
   report.versions = text(json, "versions");
-  report.run = {.seconds = number(json, "total_seconds"),
-                .first_tensor_seconds = optional_number(json, "first_tensor_seconds"),
-                .first_layer_seconds = optional_number(json, "first_layer_seconds"),
+  report.run = {.seconds = number(json, "total_seconds").value_or(0),
+                .first_tensor_seconds = number(json, "first_tensor_seconds"),
+                .first_layer_seconds = number(json, "first_layer_seconds"),
                 .import_seconds = number(json, "import_seconds"),
                 .cpu_seconds = number(json, "cpu_seconds"),
                 .machine_cpu_seconds = number(json, "machine_cpu_seconds"),
-                .bytes = count(json, "bytes"),
-                .anonymous_bytes = count(json, "anonymous_rss_grown_bytes")};
-  const auto sum = json.find("word_sum");
-  if (sum != json.end() && sum->is_number_unsigned()) {
-    report.run.word_sum = sum->get<std::uint64_t>();
-  }
+                .bytes = count(json, "bytes").value_or(0),
+                .anonymous_bytes = count(json, "anonymous_rss_grown_bytes"),
+                .word_sum = count(json, "word_sum")};
   return report;
 }
 

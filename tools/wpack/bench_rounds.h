@@ -20,24 +20,27 @@ enum class CacheState { kCold, kWarm };
 // "cold", "warm".
 [[nodiscard]] std::string_view to_string(CacheState state) noexcept;
 
-// What one run took. "Timed" is the time from the call that loads until the bytes were used;
-// starting the program and importing modules is not in it.
+// What one run took; nullopt is what its contestant does not report. "Timed" is the time from the
+// call that loads until the bytes were used; starting the program and importing modules is not in
+// it.
 struct Run {
-  double seconds = 0;                               // timed
-  std::optional<double> first_tensor_seconds = {};  // timed
-  std::optional<double> first_layer_seconds = {};   // timed
-  double import_seconds = 0;                        // before the timed part, modules imported
-  double cpu_seconds = 0;                           // of the process, timed
-  double machine_cpu_seconds = 0;                   // of the whole machine, timed
-  double process_seconds = 0;                       // from start to exit
-  double process_cpu_seconds = 0;                   // by wait4, from start to exit
-  std::uint64_t bytes = 0;                          // that were loaded
-  std::uint64_t anonymous_bytes = 0;                // private memory that loading added
-  std::uint64_t peak_rss_bytes = 0;                 // by wait4, the page cache's pages included
-  std::int64_t file_cache_bytes = 0;                // by which its files grew in the page cache
-  std::int64_t system_cache_bytes = 0;              // by which the page cache grew altogether
-  std::optional<std::uint64_t> word_sum = {};       // of its tensors, if it read every byte
-  std::optional<double> disk_rate = {};             // bytes per second, around this run
+  double seconds = 0;                                 // timed
+  std::optional<double> first_tensor_seconds = {};    // timed
+  std::optional<double> first_layer_seconds = {};     // timed
+  std::optional<double> import_seconds = {};          // before the timed part, modules imported
+  std::optional<double> cpu_seconds = {};             // of the process, timed
+  std::optional<double> machine_cpu_seconds = {};     // of the whole machine, timed
+  double process_seconds = 0;                         // from start to exit
+  double process_cpu_seconds = 0;                     // by wait4, from start to exit
+  std::uint64_t bytes = 0;                            // that were loaded
+  std::optional<std::uint64_t> anonymous_bytes = {};  // private memory that loading added
+  std::uint64_t peak_rss_bytes = 0;                   // by wait4, the page cache's pages included
+  std::int64_t file_cache_bytes = 0;                  // by which its files grew in the page cache
+  std::int64_t system_cache_bytes = 0;                // by which the page cache grew altogether
+  std::optional<std::uint64_t> word_sum = {};         // of its tensors, if it read every byte
+  std::optional<double> disk_rate = {};               // bytes per second, around this run
+  // Seconds a gigabyte that touching fresh memory took another process, right before this run.
+  std::optional<double> first_touch = {};
 };
 
 // What a contestant's report says; the rest of the Run is for the caller to fill in.

@@ -44,12 +44,6 @@ Json phases_json(const PhaseNanoseconds& spent) {
           {"readahead", static_cast<double>(spent.readahead) * kNanosecond}};
 }
 
-// Private memory beside what the program had before it opened the container.
-std::uint64_t grown(const LoadReport& report) {
-  const std::uint64_t before = report.before.anonymous_rss_bytes;
-  return std::max(report.after.anonymous_rss_bytes, before) - before;
-}
-
 Json seconds_or_null(std::optional<double> seconds) {
   return seconds ? Json(*seconds) : Json(nullptr);
 }
@@ -96,7 +90,7 @@ void print_load_report_json(const LoadOptions& options, const LoadReport& report
   json["word_sum"] = report.word_sum ? Json(*report.word_sum) : Json(nullptr);
   json["peak_rss_bytes"] = report.after.peak_rss_bytes;
   json["anonymous_rss_bytes"] = report.after.anonymous_rss_bytes;
-  json["anonymous_rss_grown_bytes"] = grown(report);
+  json["anonymous_rss_grown_bytes"] = private_growth(report.before, report.after);
   json["file_rss_bytes"] = report.after.file_rss_bytes;
   out.print_json(json);
 }

@@ -27,6 +27,11 @@ double machine_seconds() {
 
 }  // namespace
 
+std::uint64_t private_growth(const ProcessUsage& before, const ProcessUsage& after) {
+  return std::max(after.anonymous_rss_bytes, before.anonymous_rss_bytes) -
+         before.anonymous_rss_bytes;
+}
+
 double seconds_of(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }

@@ -27,6 +27,9 @@ struct ProcessUsage {
 // Returns the usage; what the system does not tell is 0.
 [[nodiscard]] ProcessUsage process_usage();
 
+// Returns by how much private memory has grown; 0 if it has shrunk.
+[[nodiscard]] std::uint64_t private_growth(const ProcessUsage& before, const ProcessUsage& after);
+
 [[nodiscard]] double seconds_of(const timeval& time);
 
 // Reads fields of a file of lines such as "VmHWM:	    1234 kB" into the numbers that are named
