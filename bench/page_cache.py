@@ -18,7 +18,7 @@ _MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 class NotPossible(Exception):
-    """The cache is not in the state that was asked for; the message says how it is."""
+    """The machine is not in the state that was asked for; the message says how it is."""
 
 
 def files_below(path):
@@ -54,16 +54,21 @@ def resident_pages(path):
 _LOW_BIT = bytes(value & 1 for value in range(256))
 
 
+def drop(paths):
+    """Asks the kernel to drop `paths` from the page cache, and proves nothing."""
+    for path in paths:
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(fd)
+
+
 def make_cold(paths):
     """Drops `paths` from the page cache, or raises NotPossible."""
     for _ in range(5):
-        for path in paths:
-            fd = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(fd)
+        drop(paths)
         if _resident_share(paths) == 0:
             return
         _drop_everything()

@@ -4,14 +4,15 @@ import dataclasses
 import json
 import math
 import os
-import random
 import statistics
 import subprocess
 import sys
 import time
-from typing import Callable
+from typing import Callable, Optional
 
 import page_cache
+import paired
+from level import Leveller
 
 
 @dataclasses.dataclass
@@ -31,6 +32,9 @@ class Run:
     process_seconds: float  # from start to exit
     process_cpu_seconds: float
     peak_rss_bytes: int
+    first_layer_seconds: Optional[float] = None  # if the contestant reports it
+    # Of fresh memory, by another process right before this run.
+    first_touch_seconds_per_gigabyte: Optional[float] = None
 
 
 class Failed(Exception):
@@ -69,38 +73,64 @@ def _run(contestant):
     run = Run(seconds=report.get("total_seconds", elapsed),
               cpu_seconds=report.get("cpu_seconds", cpu),
               process_seconds=elapsed, process_cpu_seconds=cpu,
-              peak_rss_bytes=usage.ru_maxrss * 1024)
+              peak_rss_bytes=usage.ru_maxrss * 1024,
+              first_layer_seconds=report.get("first_layer_seconds"))
     return run, report
 
 
-def run_rounds(contestants, caches, rounds):
+def in_turns(entries, number):
+    """Returns `entries` in the order of round `number`.
+
+    Who runs next after whom is balanced, because the one before leaves memory and caches behind: in
+    as many rounds as there are entries (twice as many where that is odd), every entry runs at every
+    turn, and right after every other one, equally often. The order is that of E. J. Williams,
+    "Experimental designs balanced for the estimation of residual effects of treatments" (1949).
+    """
+    count = len(entries)
+    order = []
+    for turn in range(count):
+        first = (turn + 1) // 2 if turn % 2 else count - turn // 2
+        order.append(entries[(first + number) % count])
+    backwards = count % 2 == 1 and number // count % 2 == 1
+    return order[::-1] if backwards else order
+
+
+def run_rounds(contestants, caches, args):
     """Returns {(contestant's name, cache): [Run per round, or a reason why there is none]}.
 
-    Contestants take turns within a round, and each round has another order, so that drift of the
-    machine, and what the run before left behind, meet all of them alike. Every call has the same
-    orders.
+    Each contestant runs once before the rounds, uncounted: what is missing shows at once, and the
+    first round does not pay for reading programs from the disk. `args` has `rounds`, and what
+    level.add_options adds.
     """
     results = {(c.name, cache): [] for cache in caches for c in contestants}
-    gave_up = set()
-    for number in range(rounds):
+    leveller = Leveller(args, sorted({file for c in contestants for file in c.files}))
+    for contestant in contestants:
+        progress(f"rehearsal: {contestant.name}")
+        try:
+            contestant.before()
+            run_once(contestant)
+        except Failed as reason:
+            for cache in caches:
+                results[contestant.name, cache] = str(reason)
+    for number in range(args.rounds):
         for cache in caches:
-            order = list(contestants)
-            random.Random(number).shuffle(order)
-            for contestant in order:
+            for contestant in in_turns(contestants, number):
                 key = (contestant.name, cache)
-                if key in gave_up:
+                if isinstance(results[key], str):
                     continue
-                progress(f"round {number + 1} of {rounds}, {cache}: {contestant.name}")
+                progress(f"round {number + 1} of {args.rounds}, {cache}: {contestant.name}")
                 try:
-                    contestant.before()
-                    prepare = page_cache.make_cold if cache == "cold" else page_cache.make_warm
-                    prepare(contestant.files)
-                    results[key].append(run_once(contestant))
+                    results[key].append(_measure(contestant, cache, leveller))
                 except (page_cache.NotPossible, Failed) as reason:
                     results[key] = str(reason)
-                    gave_up.add(key)
     progress("")
     return results
+
+
+def _measure(contestant, cache, leveller):
+    contestant.before()
+    first_touch = leveller.prepare(cache, contestant.files)
+    return dataclasses.replace(run_once(contestant), first_touch_seconds_per_gigabyte=first_touch)
 
 
 def progress(text):
@@ -126,8 +156,12 @@ def spread(values):
 
 
 def ratios(baseline_runs, runs):
-    """Returns how many times as long the baseline took, compared within each round."""
-    return spread([b.seconds / r.seconds for b, r in zip(baseline_runs, runs)])
+    """Returns how many times as long the baseline took, compared within each round.
+
+    That is the median, its 95 % interval, and whether the baseline is left behind.
+    """
+    return str(paired.compare([run.seconds for run in baseline_runs],
+                              [run.seconds for run in runs]) or "-")
 
 
 def print_results(header, results, row_of):
@@ -145,8 +179,26 @@ def print_results(header, results, row_of):
         else:
             rows.append([name, cache, *row_of(runs, None if isinstance(baseline, str) else baseline)])
     print_table(header, rows)
+    print_first_touch(results)
     for reason in reasons:
         print(reason)
+
+
+def print_first_touch(results):
+    """Prints whether runs, and contestants, started from memory that cost the same."""
+    for cache in dict.fromkeys(cache for _, cache in results):
+        costs = [[run.first_touch_seconds_per_gigabyte for run in runs]
+                 for (_, of), runs in results.items() if of == cache and not isinstance(runs, str)]
+        print_fresh_memory(cache, costs)
+
+
+def print_fresh_memory(cache, costs):
+    """`costs`: a list of seconds a gigabyte for each contestant."""
+    costs = [[cost for cost in of if cost is not None] for of in costs]
+    medians = [statistics.median(of) for of in costs if of]
+    if medians:
+        print(f"fresh memory before {cache} runs: {spread(sum(costs, []))} s/GB, medians of "
+              f"contestants {short(min(medians))}-{short(max(medians))}")
 
 
 def print_table(header, rows):
