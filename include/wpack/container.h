@@ -13,19 +13,24 @@
 // Lifetime: Container, Layer, LayerView and Tensor are cheap, reference-counted handles. Each keeps
 // alive all that it needs, so they may be destroyed in any order, from any thread; the bytes of a
 // Tensor stay valid until the last handle to them is gone, whatever is released, closed or
-// replaced meanwhile. Members that hand out views are deleted for temporaries, so that
-// `container.tensor("a").value().bytes()` does not compile: give the handle a name that lives as
-// long as the view.
+// replaced meanwhile. Destroying the last handle waits for the reads that are in flight, and for
+// nothing else: what is queued is dropped. Members that hand out views are deleted for temporaries,
+// so that `container.tensor("a").value().bytes()` does not compile: give the handle a name that
+// lives as long as the view.
 // Thread safety: every member function that is not an assignment or a destructor may be called
 // from several threads at once, on one handle or on copies.
 // Open files: the container's directory, and shards while they are read; up to a quarter of
 // RLIMIT_NOFILE, at most 256, are kept open for the next use. Mapped shards need none.
 // fork(): in the child, tensors and views that the parent held stay valid and may be destroyed.
 // What loads or reads fails with kInvalidArgument (release() does nothing): the child opens the
-// container again. The parent notices nothing. Changing a published container: never in place.
-// Shards are checked for size and identity at first use; if a shard is truncated later, touching a
-// mapped view of the lost pages raises SIGBUS, as with any mapping. Replacing a container by `wpack
-// pack --force` is safe: handles keep reading the old bytes.
+// container again. The parent notices nothing.
+// Signals: no handlers are installed, and system calls that a signal interrupts are repeated.
+// Changing a published container: never in place. Shards are checked for size and identity at first
+// use. If one shrinks later, what copies its bytes (AccessMode::kRead, wpack/transfer.h) fails with
+// kIo, which names shard and offset, or returns the old bytes; touching a mapped view of the lost
+// pages raises SIGBUS, as with any mapping. A shard that another file replaces is read on as it was
+// opened, or refused with kIntegrity when it has to be opened again. Replacing a container by
+// `wpack pack --force` is safe: handles keep reading the old bytes.
 #pragma once
 
 #include <chrono>
@@ -282,8 +287,9 @@ class WPACK_EXPORT Layer {
   // Waits until the layer is in memory and returns its tensors; checks them by the policy of
   // OpenOptions; starts reading the next OpenOptions::readahead_layers layers. May be called any
   // number of times. Errors: kIo (operation, file, offset), kIntegrity (a checksum does not match),
-  // kBadInput (a codec or element type that this version does not know), kLimit (no memory, or the
-  // budget cannot hold it: the message says which budget would), kDeadline, kCancelled.
+  // kBadInput (a codec or element type that this version does not know), kLimit (no memory, no
+  // thread to read with, or a budget that cannot hold it: the message says which would), kDeadline,
+  // kCancelled.
   [[nodiscard]] Result<LayerView> acquire(const AcquireOptions& options = {}) const;
 
   // Says that the layer is not needed for now. Its memory is given back: at once if it is mapped

@@ -16,9 +16,15 @@ namespace {
 
 class LibaioQueue final : public KernelQueue {
  public:
-  LibaioQueue(io_context_t context, std::uint32_t depth)
-      : context_(context), blocks_(depth), pointers_(depth), events_(depth) {}
-  ~LibaioQueue() override { (void)::io_destroy(context_); }
+  explicit LibaioQueue(std::uint32_t depth) : blocks_(depth), pointers_(depth), events_(depth) {}
+  ~LibaioQueue() override {
+    if (context_ != nullptr) (void)::io_destroy(context_);
+  }
+
+  // Returns 0 or -errno.
+  [[nodiscard]] int open() noexcept {
+    return ::io_setup(static_cast<int>(blocks_.size()), &context_);
+  }
 
   int submit(std::span<const KernelRead> reads) noexcept override {
     const std::size_t count = std::min(reads.size(), blocks_.size());
@@ -48,7 +54,7 @@ class LibaioQueue final : public KernelQueue {
   }
 
  private:
-  const io_context_t context_;
+  io_context_t context_ = nullptr;
   std::vector<iocb> blocks_;  // io_submit copies them
   std::vector<iocb*> pointers_;
   std::vector<io_event> events_;
@@ -79,10 +85,10 @@ Error setup_error(int error) {
 }  // namespace
 
 Result<std::unique_ptr<KernelQueue>> make_libaio_queue(std::uint32_t depth) {
-  io_context_t context = nullptr;
-  const int status = ::io_setup(static_cast<int>(depth), &context);
+  auto queue = std::make_unique<LibaioQueue>(depth);
+  const int status = queue->open();
   if (status < 0) return setup_error(-status);
-  return std::unique_ptr<KernelQueue>(std::make_unique<LibaioQueue>(context, depth));
+  return std::unique_ptr<KernelQueue>(std::move(queue));
 }
 
 }  // namespace wpack::io

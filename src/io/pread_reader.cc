@@ -41,6 +41,7 @@ class PreadReader final : public AsyncReader {
   }
 
   [[nodiscard]] Status start(std::uint32_t threads) {
+    threads_.reserve(threads);  // a thread that found no room here could not be joined
     for (std::uint32_t i = 0; i < threads; ++i) {
       WPACK_ASSIGN(std::thread thread, os::start_thread([this] { run(); }));
       threads_.push_back(std::move(thread));
@@ -103,7 +104,9 @@ class PreadReader final : public AsyncReader {
     }
   }
 
-  [[nodiscard]] ReadCompletion read(const ReadRequest& request) const {
+  // On a thread of the pool, where an exception would end the process: pread_ throws nothing, and
+  // an error takes no memory where there is none.
+  [[nodiscard]] ReadCompletion read(const ReadRequest& request) const noexcept {
     ReadCompletion completion{request.user_data, std::nullopt};
     Status status =
         os::read_fully(pread_, request.fd, request.offset, request.out, granule(limits_));

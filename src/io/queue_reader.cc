@@ -28,7 +28,9 @@ QueueReader::QueueReader(std::string_view name, std::unique_ptr<KernelQueue> que
       free_(limits.max_in_flight),
       results_(limits.max_in_flight) {
   std::iota(free_.begin(), free_.end(), 0U);
-  completed_.reserve(limits.max_in_flight);  // so that cancel() allocates nothing
+  // Nothing is allocated later: a request that was lost half way would never complete.
+  waiting_.reserve(limits.max_in_flight);
+  completed_.reserve(limits.max_in_flight);
   reads_.reserve(limits.max_in_flight);
 }
 
@@ -104,7 +106,7 @@ void QueueReader::hand_over() {
       std::this_thread::yield();
     } else {
       const std::uint32_t index = waiting_.front();
-      waiting_.pop_front();
+      waiting_.erase(waiting_.begin());
       slots_[index].progress.fail(-taken);
       complete(index);
     }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -56,7 +55,7 @@ class QueueReader final : public AsyncReader {
   std::mutex mutex_;     // for all below; not held while the kernel is waited for
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  std::deque<std::uint32_t> waiting_;
+  std::vector<std::uint32_t> waiting_;  // the oldest first
   std::vector<ReadCompletion> completed_;
   std::vector<KernelRead> reads_;
   std::vector<KernelResult> results_;

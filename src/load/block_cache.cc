@@ -47,6 +47,8 @@ BlockCache::Claim BlockCache::claim(std::span<const std::uint32_t> extents,
   Claim claim;
   claim.extents.reserve(extents.size());
   claim.positions.reserve(extents.size());
+  // All entries first: a claim that was made before memory ran out would be waited for for ever.
+  for (const std::uint32_t extent : extents) entries_.try_emplace(extent);
   for (std::size_t i = 0; i < extents.size(); ++i) {
     if (blocks[i] != nullptr) continue;
     Entry& entry = entries_[extents[i]];

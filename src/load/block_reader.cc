@@ -179,17 +179,17 @@ Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(
   std::vector<std::uint64_t> sizes;
   sizes.reserve(runs.size());
   for (const ExtentRun& run : runs) sizes.push_back(run.range.size());
+  // Before there is memory for them: only the end of a block says that memory has come back.
+  std::vector<std::shared_ptr<Block>> blocks;
+  blocks.reserve(runs.size());
+  for (const ExtentRun& run : runs)
+    blocks.push_back(std::make_shared<Block>(HostBuffer(), run.range, engines_.memory));
   auto buffers = [&] {
     const PhaseTimer timer(counters_, Phase::kMemory, control.caller_waits(), "wait for memory");
     return engines_.memory->obtain(sizes, control, reading);
   }();
   if (!buffers) return std::move(buffers).error().in(index_.shard_label(runs.front().shard));
-  std::vector<std::shared_ptr<Block>> blocks;
-  blocks.reserve(runs.size());
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    blocks.push_back(
-        std::make_shared<Block>(std::move((*buffers)[i]), runs[i].range, engines_.memory));
-  }
+  for (std::size_t i = 0; i < runs.size(); ++i) blocks[i]->buffer = std::move((*buffers)[i]);
   return blocks;
 }
 

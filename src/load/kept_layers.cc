@@ -1,15 +1,18 @@
 #include "load/kept_layers.h"
 
-#include <iterator>
+#include <utility>
 
 namespace wpack::load {
 
-LayerBlocks KeptLayers::keep(Key key, LayerBlocks blocks, KeptAs kept_as) {
-  LayerBlocks before = take(key);
-  Order& order = kept_as == KeptAs::kReleased ? released_ : read_ahead_;
-  order.push_back(key);
-  layers_.emplace(key, Kept{std::move(blocks), &order, std::prev(order.end())});
-  return before;
+void KeptLayers::keep(Key key, LayerBlocks& blocks, KeptAs kept_as) {
+  Order own(1, key);
+  const auto [found, added] = layers_.try_emplace(key);
+  Kept& kept = found->second;
+  if (!added) kept.order->erase(kept.position);
+  kept.order = kept_as == KeptAs::kReleased ? &released_ : &read_ahead_;
+  kept.position = own.begin();
+  kept.order->splice(kept.order->end(), own);
+  kept.blocks.swap(blocks);
 }
 
 LayerBlocks KeptLayers::take(Key key) {
@@ -17,7 +20,7 @@ LayerBlocks KeptLayers::take(Key key) {
   return found == layers_.end() ? LayerBlocks() : take(found);
 }
 
-LayerBlocks KeptLayers::take(std::map<Key, Kept>::iterator found) {
+LayerBlocks KeptLayers::take(std::map<Key, Kept>::iterator found) noexcept {
   LayerBlocks blocks = std::move(found->second.blocks);
   found->second.order->erase(found->second.position);
   layers_.erase(found);
@@ -30,11 +33,10 @@ LayerBlocks KeptLayers::give_up(bool also_read_ahead) {
   return {};
 }
 
-std::vector<LayerBlocks> KeptLayers::take_all(const void* container) {
-  std::vector<LayerBlocks> taken;
-  auto it = layers_.lower_bound(Key{container, 0});
-  while (it != layers_.end() && it->first.container == container) taken.push_back(take((it++)));
-  return taken;
+LayerBlocks KeptLayers::take_any(const void* container) noexcept {
+  const auto found = layers_.lower_bound(Key{container, 0});
+  if (found == layers_.end() || found->first.container != container) return {};
+  return take(found);
 }
 
 }  // namespace wpack::load

@@ -24,8 +24,10 @@ class KeptLayers {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
 
-  // Keeps `blocks`, as the youngest; one of this key that is kept already is replaced and returned.
-  [[nodiscard]] LayerBlocks keep(Key key, LayerBlocks blocks, KeptAs kept_as);
+  // Keeps `blocks`, which are not empty, as the youngest; one of this key that is kept already
+  // changes places with them. Where memory runs out, nothing has changed: no blocks go while the
+  // caller holds a lock that their end takes.
+  void keep(Key key, LayerBlocks& blocks, KeptAs kept_as);
   // Takes a layer out; empty if it is not there.
   [[nodiscard]] LayerBlocks take(Key key);
   [[nodiscard]] bool contains(Key key) const { return layers_.contains(key); }
@@ -35,17 +37,17 @@ class KeptLayers {
   // youngest, as it is wanted last. Empty if there is none.
   [[nodiscard]] LayerBlocks give_up(bool also_read_ahead);
 
-  // Takes all layers of a container out.
-  [[nodiscard]] std::vector<LayerBlocks> take_all(const void* container);
+  // Takes a layer of a container out; empty if there is none.
+  [[nodiscard]] LayerBlocks take_any(const void* container) noexcept;
 
  private:
   using Order = std::list<Key>;  // oldest first
   struct Kept {
     LayerBlocks blocks;
-    Order* order;
+    Order* order = nullptr;
     Order::iterator position;
   };
-  [[nodiscard]] LayerBlocks take(std::map<Key, Kept>::iterator found);
+  [[nodiscard]] LayerBlocks take(std::map<Key, Kept>::iterator found) noexcept;
 
   std::map<Key, Kept> layers_;
   Order released_;

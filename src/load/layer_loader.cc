@@ -50,13 +50,21 @@ Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, const ReadControl&
     std::uint64_t size = 0;
     WPACK_ASSIGN(blocks, load(lock, layer, control, State::kReady, size));
   }
-  // Readahead is a hint: a thread that does not start is reported by prefetch() only.
-  for (std::uint32_t i = 1; i <= readahead_layers_; ++i) {
-    const auto next = order_.after(layer, i);
-    if (!next) break;
-    (void)enqueue(*next);
-  }
+  read_ahead(layer);
   return blocks;
+}
+
+// A hint: a thread that does not start, or memory that is not there, is reported by prefetch()
+// only.
+void LayerLoader::read_ahead(std::uint32_t layer) noexcept {
+  try {
+    for (std::uint32_t i = 1; i <= readahead_layers_; ++i) {
+      const auto next = order_.after(layer, i);
+      if (!next) return;
+      (void)enqueue(*next);
+    }
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,

@@ -79,6 +79,8 @@ class LayerLoader {
   [[nodiscard]] Status wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& slot,
                                          const ReadControl& control);
   void keep(Slot& slot, std::uint32_t layer, LayerBlocks blocks, State state);
+  // Queues the layers that follow.
+  void read_ahead(std::uint32_t layer) noexcept;
   [[nodiscard]] Status enqueue(std::uint32_t layer);
   void dequeue(std::uint32_t layer);
 

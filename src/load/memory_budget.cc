@@ -91,10 +91,9 @@ bool MemoryBudget::give_up_one(bool also_read_ahead) {
 
 void MemoryBudget::keep(Key key, LayerBlocks blocks, KeptAs kept_as) {
   if (blocks.empty()) return;
-  LayerBlocks before;
   {
     const std::lock_guard lock(mutex_);
-    before = kept_.keep(key, std::move(blocks), kept_as);
+    kept_.keep(key, blocks, kept_as);
   }
   notify();
 }
@@ -109,10 +108,14 @@ bool MemoryBudget::keeps(Key key) const {
   return kept_.contains(key);
 }
 
-void MemoryBudget::forget(const void* container) {
-  std::vector<LayerBlocks> gone;
-  const std::lock_guard lock(mutex_);
-  gone = kept_.take_all(container);
+// One at a time, as the end of a container can allocate nothing.
+void MemoryBudget::forget(const void* container) noexcept {
+  LayerBlocks gone;
+  do {
+    gone.clear();  // without the lock, which their end takes
+    const std::lock_guard lock(mutex_);
+    gone = kept_.take_any(container);
+  } while (!gone.empty());
 }
 
 void MemoryBudget::notify() noexcept {

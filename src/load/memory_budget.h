@@ -72,7 +72,7 @@ class MemoryBudget {
   [[nodiscard]] LayerBlocks take(Key key);
   [[nodiscard]] bool keeps(Key key) const;
   // Lets all go that is kept of a container.
-  void forget(const void* container);
+  void forget(const void* container) noexcept;
 
   // Wakes who waits in obtain(), to look again.
   void notify() noexcept;

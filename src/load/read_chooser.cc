@@ -18,7 +18,10 @@ ReadChooser::ReadChooser(const Engines& engines, ReadNeeds needs)
 std::optional<Error> ReadChooser::refusal_of(std::size_t number) const {
   const std::lock_guard lock(trying_);
   Tried& engine = tried_[number];
-  if (!std::exchange(engine.tried, true)) engine.refused = engines_.candidates[number].refusal();
+  if (!engine.tried) {
+    engine.refused = engines_.candidates[number].refusal();
+    engine.tried = true;
+  }
   return engine.refused;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -95,9 +96,12 @@ class ReaderLeases {
     std::unique_ptr<AsyncReader> reader;
   };
 
-  void give_back(Idle idle) {
+  void give_back(Idle idle) noexcept {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(idle));
+    try {
+      idle_.push_back(std::move(idle));
+    } catch (const std::bad_alloc&) {  // the next one to need a reader makes it anew
+    }
   }
 
   const Engines& engines_;

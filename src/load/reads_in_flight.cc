@@ -38,10 +38,8 @@ Result<std::span<const std::uint64_t>> ReadsInFlight::wait() {
   Status first;
   for (ReadCompletion& completion : std::span(completions_).first(count)) {
     Flight& flight = flights_[completion.user_data];
-    trace(TraceEvent::Kind::kReadEnd, flight);
     if (!completion.error) {
       arrived_[arrived++] = flight.read.number;
-      counters_.read_bytes.fetch_add(flight.read.out.size(), std::memory_order_relaxed);
     } else if (first) {
       first = std::move(*completion.error).in(flight.read.file.file->label());
     }
@@ -52,10 +50,12 @@ Result<std::span<const std::uint64_t>> ReadsInFlight::wait() {
   return std::span<const std::uint64_t>(arrived_).first(arrived);
 }
 
+// What they brought, or why they failed, is nobody's any more; with memory at its end, wait() could
+// not even say it.
 void ReadsInFlight::stop() noexcept {
   if (in_flight_ == 0) return;
   reader_.cancel();
-  while (in_flight_ > 0) (void)wait();  // counts and traces their ends
+  while (in_flight_ > 0) (void)poll();
 }
 
 std::size_t ReadsInFlight::free_flight() {
@@ -82,6 +82,12 @@ std::size_t ReadsInFlight::poll() {
   const std::size_t count = reader_.poll(completions_, 1);
   in_flight_ -= count;
   change_in_flight(~std::uint64_t{count} + 1);
+  for (const ReadCompletion& completion : std::span(completions_).first(count)) {
+    const Flight& flight = flights_[completion.user_data];
+    trace(TraceEvent::Kind::kReadEnd, flight);
+    if (!completion.error)
+      counters_.read_bytes.fetch_add(flight.read.out.size(), std::memory_order_relaxed);
+  }
   return count;
 }
 

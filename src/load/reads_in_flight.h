@@ -58,6 +58,7 @@ class ReadsInFlight {
   };
   [[nodiscard]] std::size_t free_flight();
   [[nodiscard]] Result<std::size_t> submit_to_reader(std::span<const ReadRequest> requests);
+  // Waits for one read; fills completions_ and returns how many ended, counted and traced.
   [[nodiscard]] std::size_t poll();
   void change_in_flight(std::uint64_t change);
   void trace(TraceEvent::Kind kind, const Flight& flight) const;

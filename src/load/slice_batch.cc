@@ -42,13 +42,13 @@ Result<std::vector<SliceTarget>> allocate_targets(const std::shared_ptr<MemoryBu
     leads[i] = place.begin - begin;
     sizes[i] = base::align_up(place.end, base::kPageSize) - begin;
   }
-  WPACK_ASSIGN(auto buffers, memory->obtain(sizes, control, nullptr));
+  // Before there is memory for them: only the end of a block says that memory has come back.
   std::vector<SliceTarget> targets;
   targets.reserve(slices.size());
-  for (std::size_t i = 0; i < slices.size(); ++i) {
-    targets.push_back(
-        {std::make_shared<Block>(std::move(buffers[i]), ByteRange{}, memory), leads[i]});
-  }
+  for (const std::uint64_t lead : leads)
+    targets.push_back({std::make_shared<Block>(HostBuffer(), ByteRange{}, memory), lead});
+  WPACK_ASSIGN(auto buffers, memory->obtain(sizes, control, nullptr));
+  for (std::size_t i = 0; i < slices.size(); ++i) targets[i].block->buffer = std::move(buffers[i]);
   return targets;
 }
 

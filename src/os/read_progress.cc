@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <new>
 
 #include "base/align.h"
 #include "os/os_error.h"
@@ -14,7 +15,7 @@ MutableBytes ReadProgress::rest() const noexcept {
   return rest.first(std::min<std::uint64_t>(rest.size(), kMaxTransfer));
 }
 
-void ReadProgress::advance(std::int64_t result) {
+void ReadProgress::advance(std::int64_t result) noexcept {
   if (result < 0) {
     const int error = static_cast<int>(-result);
     if (error == EINTR) return;
@@ -31,13 +32,26 @@ void ReadProgress::advance(std::int64_t result) {
     reached_ = end;
     filled_ = base::align_down(end, granule_);
   } else {
-    error_ = Error(ErrorCode::kIo, fmt::format("file ends at offset {}, {} bytes too soon",
-                                               start_ + end, out_.size() - end));
+    error_ = ends_too_soon(end);
   }
 }
 
-void ReadProgress::fail(int error) {
-  error_ = transfer_error(error, "read", rest().size(), offset());
+// The short texts here fit into a string itself.
+void ReadProgress::fail(int error) noexcept {
+  try {
+    error_ = transfer_error(error, "read", rest().size(), offset());
+  } catch (const std::bad_alloc&) {
+    error_ = Error(code_of_errno(error), error, "read failed");
+  }
+}
+
+Error ReadProgress::ends_too_soon(std::uint64_t end) const noexcept {
+  try {
+    return {ErrorCode::kIo, fmt::format("file ends at offset {}, {} bytes too soon", start_ + end,
+                                        out_.size() - end)};
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::kIo, "file too short"};
+  }
 }
 
 }  // namespace wpack::os

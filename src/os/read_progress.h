@@ -36,15 +36,18 @@ class ReadProgress {
   // True if the kernel put the next read off already.
   [[nodiscard]] bool retried() const noexcept { return retries_ > 0; }
 
-  // What the kernel answered to that read: how many bytes it filled, or -errno.
-  void advance(std::int64_t result);
+  // What the kernel answered to that read: how many bytes it filled, or -errno. Where there is no
+  // memory for what went wrong, the error says less.
+  void advance(std::int64_t result) noexcept;
   // Ends it with an error that names the next read; `error` is an errno.
-  void fail(int error);
+  void fail(int error) noexcept;
 
   // Why not every byte was read; nothing if every one was. Only when it is finished, and once.
   [[nodiscard]] std::optional<Error> take_error() { return std::move(error_); }
 
  private:
+  [[nodiscard]] Error ends_too_soon(std::uint64_t end) const noexcept;
+
   std::uint64_t start_;
   MutableBytes out_;
   std::uint64_t granule_;

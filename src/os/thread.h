@@ -13,16 +13,19 @@
 
 namespace wpack::os {
 
-// Starts a thread that runs `body`; the caller joins it. Errors: kLimit (the system has none left).
+// Starts a thread that runs `body`; the caller joins it. Errors: kLimit (the system has none left,
+// or no memory). Nothing is thrown: the caller may have threads that he has to join.
 template <typename Body>
-[[nodiscard]] Result<std::thread> start_thread(Body&& body) {
+[[nodiscard]] Result<std::thread> start_thread(Body&& body) noexcept {
   try {
-    return std::thread(std::forward<Body>(body));
+    try {
+      return std::thread(std::forward<Body>(body));
+    } catch (const std::system_error& error) {
+      const int code = error.code().value();
+      return Error(ErrorCode::kLimit, code, "start of a thread failed: " + errno_text(code));
+    }
   } catch (const std::bad_alloc&) {
     return Error(ErrorCode::kLimit, "out of memory");  // so short that it takes none
-  } catch (const std::system_error& error) {
-    const int code = error.code().value();
-    return Error(ErrorCode::kLimit, code, "start of a thread failed: " + errno_text(code));
   }
 }
 

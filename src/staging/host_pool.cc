@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <unordered_map>
 
@@ -89,7 +90,13 @@ class HostPool final : public BufferPool {
   }
 
   [[nodiscard]] MutableBytes hand_out(const Region& region) {
-    in_use_.emplace(region.bytes.data(), region);
+    try {
+      in_use_.emplace(region.bytes.data(), region);
+    } catch (const std::bad_alloc&) {
+      os::unmap_anonymous(region.bytes);
+      count(region, -1);
+      throw;
+    }
     stats_.in_use += region.bytes.size();
     stats_.peak = std::max(stats_.peak, held());
     return region.bytes;

@@ -5,19 +5,13 @@
 #include <cstring>
 #include <string>
 
+#include "load/engine_cases.h"
 #include "load/test_container.h"
 #include "support/faulty_reader.h"
-#include "support/page_cache.h"
-#include "wpack/explain.h"
 
 namespace wpack::testing {
 namespace {
 
-struct EngineCase {
-  const char* name;
-  const char* engine;
-  bool direct;
-};
 struct FaultCase {
   const char* name;
   std::optional<std::uint64_t> Faults::*at;
@@ -34,26 +28,9 @@ class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, F
     path_ = builder_.build(directory_.path() / "m.wpack");
   }
 
-  [[nodiscard]] static Result<std::unique_ptr<AsyncReader>> make_engine(const ReadChoice& choice) {
-    if (choice.engine == "io_uring") return make_io_uring_reader(choice.depth, choice.direct);
-    if (choice.engine == "libaio") return make_libaio_reader(choice.depth, *choice.direct);
-    return make_pread_reader(choice.depth, choice.direct);
-  }
-
-  // What lies in the page cache is read from there: only cold files are read directly.
-  void drop_shards() const {
-    for (const char* shard : {"/00000.wps", "/00001.wps"})
-      ASSERT_TRUE(drop_from_page_cache(path_ + shard));
-  }
-
   [[nodiscard]] Result<Container> open(const EngineCase& engine, const Faults& faults) const {
-    if (engine.direct) drop_shards();
-    load::Engines engines = test_engines();
-    engines.candidates.clear();
-    for (const EngineProbe& probe : probe_engines()) {
-      if (probe.name == engine.engine)
-        engines.candidates.push_back({probe.name, [probe] { return probe.refused; }});
-    }
+    if (engine.direct) make_cold(path_);
+    load::Engines engines = engines_of(engine);
     engines.make_reader =
         [faults](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_engine(choice));
@@ -62,18 +39,6 @@ class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, F
     };
     const OpenOptions options{.access = AccessMode::kRead, .readahead_layers = 0};
     return load::open_container(path_, options, std::move(engines));
-  }
-
-  // Why this host cannot read the container with the engine; empty if it can.
-  [[nodiscard]] static std::string obstacle(const Container& container, const EngineCase& engine) {
-    const auto explanation = explain(container);
-    if (!explanation) return explanation.error().message();
-    const ReadChoice& choice = explanation->shards.front().choice;
-    if (choice.engine == engine.engine && choice.direct.has_value() == engine.direct) return "";
-    std::string reasons = "chosen instead: " + choice.engine;
-    for (const Refusal& refusal : choice.refused)
-      reasons += "; " + refusal.what + ": " + refusal.reason;
-    return reasons;
   }
 
   // Expects the right bytes, or the failure that was provoked and the right bytes the second time.
@@ -138,10 +103,7 @@ TEST_P(EngineFaultTest, EndsInAnErrorOrTheRightBytesAtEveryOperation) {
 INSTANTIATE_TEST_SUITE_P(
     Engines, EngineFaultTest,
     ::testing::Combine(
-        ::testing::Values(EngineCase{"Pread", "pread", false},
-                          EngineCase{"PreadDirect", "pread", true},
-                          EngineCase{"Libaio", "libaio", true},
-                          EngineCase{"IoUring", "io_uring", true}),
+        ::testing::ValuesIn(kEngineCases),
         ::testing::Values(
             FaultCase{"ReadFails", &Faults::io_error_at, ErrorCode::kIo, ".wps: read of"},
             FaultCase{"ReadIsShort", &Faults::short_read_at, ErrorCode::kIo, ".wps: file ends at"},
