@@ -192,7 +192,11 @@ Status Container::read_attachment(std::string_view name, std::uint64_t offset,
   return state_->read_attachment(*row, offset, out);
 }
 
-Status Layer::prefetch() const { return state_->layers().prefetch(info_.id); }
+Status Layer::prefetch() const {
+  Status status = state_->layers().prefetch(info_.id);
+  if (!status) return state_->opened_index().named(std::move(status).error());
+  return status;
+}
 
 Result<LayerView> Layer::acquire(const AcquireOptions& options) const {
   return HandleFactory::view(state_, info_, options);

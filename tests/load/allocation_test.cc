@@ -81,7 +81,7 @@ class AllocationTest : public ::testing::TestWithParam<std::tuple<Way, Shortage>
   // Unless the host has no such engine.
   void SetUp() override {
     if (way().access == AccessMode::kMap) return;
-    if (way().engine.direct) make_cold(path_);  // and so it stays
+    prepare(path_, way().engine);  // and so it stays
     ASSERT_OK_AND_ASSIGN(const Container container, open());
     if (const std::string reason = obstacle(container, way().engine); !reason.empty())
       GTEST_SKIP() << reason;

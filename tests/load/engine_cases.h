@@ -52,6 +52,13 @@ inline void make_cold(const std::string& container) {
   }
 }
 
+// As the engine wants the shards.
+inline void prepare(const std::string& container, const EngineCase& engine) {
+  if (engine.direct) return make_cold(container);
+  for (const auto& file : std::filesystem::directory_iterator(container))
+    (void)read_file(file.path());  // which brings it into the page cache
+}
+
 // Why this host does not read the container with the engine; empty if it does.
 inline std::string obstacle(const Container& container, const EngineCase& engine) {
   const auto explanation = explain(container);

@@ -29,7 +29,7 @@ class EngineFaultTest : public ::testing::TestWithParam<std::tuple<EngineCase, F
   }
 
   [[nodiscard]] Result<Container> open(const EngineCase& engine, const Faults& faults) const {
-    if (engine.direct) make_cold(path_);
+    prepare(path_, engine);
     load::Engines engines = engines_of(engine);
     engines.make_reader =
         [faults](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
