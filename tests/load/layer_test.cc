@@ -282,6 +282,10 @@ class Gate {
     open_ = true;
     changed_.notify_all();
   }
+  [[nodiscard]] bool is_open() {
+    const std::lock_guard lock(mutex_);
+    return open_;
+  }
 
  private:
   std::mutex mutex_;
@@ -310,11 +314,24 @@ class GatedReader final : public AsyncReader {
   std::shared_ptr<Gate> gate_;
 };
 
+// Counts the layers whose reading ahead has ended.
+class LayerCounter final : public Tracer {
+ public:
+  void record(const TraceEvent& event) noexcept override {
+    if (event.name == "read layer ahead") ++count_;
+  }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  std::atomic<int> count_{0};
+};
+
 // The worker has begun to prefetch layer 0 and stands at the gate.
 class BusyWorkerTest : public ::testing::Test {
  protected:
   void SetUp() override {
     load::Engines engines = test_engines();
+    memory_ = engines.memory;
     engines.make_reader = [gate = gate_, made = std::make_shared<std::atomic<int>>(0)](
                               const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
       WPACK_ASSIGN(auto reader, make_pread_reader(1));
@@ -323,7 +340,8 @@ class BusyWorkerTest : public ::testing::Test {
     };
     const std::string path = builder_.build(directory_.path() / "m.wpack");
     auto container = load::open_container(
-        path, {.access = AccessMode::kRead, .readahead_layers = 0}, std::move(engines));
+        path, {.access = AccessMode::kRead, .readahead_layers = 0, .tracer = layers_},
+        std::move(engines));
     ASSERT_THAT(container, IsOk());
     container_ = *std::move(container);
     ASSERT_THAT(layer(0).prefetch(), IsOk());
@@ -341,6 +359,8 @@ class BusyWorkerTest : public ::testing::Test {
   TempDir directory_;
   ContainerBuilder builder_ = sample_builder();
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  std::shared_ptr<LayerCounter> layers_ = std::make_shared<LayerCounter>();
+  std::shared_ptr<load::MemoryBudget> memory_;
   std::optional<Container> container_;
 };
 
@@ -396,13 +416,17 @@ TEST_F(BusyWorkerTest, LetsALayerGoThatWasReleasedWhileItWasBeingRead) {
   EXPECT_EQ(container_->stats().read_bytes, 2 * size(0));
 }
 
-TEST_F(BusyWorkerTest, StopsReadingWhenTheContainerGoes) {
+TEST_F(BusyWorkerTest, WaitsForReadsInFlightAndNothingElseWhenTheContainerGoes) {
   ASSERT_THAT(layer(1).prefetch(), IsOk());
+  ASSERT_THAT(layer(2).prefetch(), IsOk());
   std::thread opener([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     gate_->open();
   });
   container_.reset();
+  EXPECT_TRUE(gate_->is_open()) << "the read was still in flight";
+  EXPECT_EQ(layers_->count(), 1) << "what was queued is dropped";
+  EXPECT_EQ(memory_->use().pool.in_use, 0U);
   opener.join();
 }
 

@@ -10,13 +10,13 @@
 #include <stop_token>
 #include <thread>
 
+#include "load/engine_cases.h"
 #include "load/test_container.h"
 
 namespace wpack::testing {
 namespace {
 
 constexpr std::size_t kThreads = 8;
-constexpr int kSteps = 150;
 constexpr std::uint32_t kLayers = 8;
 
 // Layers that share extents with the first and with each other, over several shards.
@@ -40,11 +40,13 @@ struct Scene {
   const std::string& path;
   const ContainerBuilder& builder;
   OpenOptions options;
+  const EngineCase* engine = nullptr;  // null: pread of two threads
+  int steps = 150;
 
   [[nodiscard]] Result<Container> open() const {
-    const load::Engines engines =
-        options.memory_budget ? test_engines(*options.memory_budget) : test_engines();
-    return load::open_container(path, options, engines);
+    const std::uint64_t budget = options.memory_budget.value_or(load::MemoryBudget::kUnlimited);
+    return load::open_container(
+        path, options, engine == nullptr ? test_engines(budget) : engines_of(*engine, budget));
   }
 };
 
@@ -55,7 +57,7 @@ class Actor {
 
   // Returns the first thing that is wrong, or "".
   std::string run() {
-    for (int step = 0; step < kSteps; ++step) {
+    for (int step = 0; step < scene_.steps; ++step) {
       if (std::string wrong = act(); !wrong.empty()) return wrong;
     }
     return "";
@@ -63,7 +65,7 @@ class Actor {
 
  private:
   std::string act() {
-    const Layer layer = container_.layer(pick(kLayers));
+    const Layer layer = container_.layer(pick(container_.layer_count()));
     switch (pick(12)) {
       case 0:
       case 1:
@@ -81,9 +83,9 @@ class Actor {
       case 7:
         return slice(pick(container_.tensor_count()));
       case 8:
-        return acquire_until_a_deadline(layer);
+        return load_until_a_deadline(layer);
       case 9:
-        return acquire_until_stopped(layer);
+        return load_until_stopped(layer);
       case 10:
         return pick(8) == 0 ? reopen() : forget();
       default:
@@ -101,26 +103,38 @@ class Actor {
     views_.push_back(*std::move(view));
     return check(views_.back());
   }
-  std::string acquire_until_a_deadline(const Layer& layer) {
+  // A layer, a tensor or a slice.
+  std::string load(const Layer& layer, const AcquireOptions& options) {
+    const std::uint32_t id = pick(container_.tensor_count());
+    switch (pick(3)) {
+      case 0:
+        return acquire(layer, options);
+      case 1:
+        return tensor(id, options);
+      default:
+        return slice(id, options);
+    }
+  }
+  std::string load_until_a_deadline(const Layer& layer) {
     AcquireOptions options;
     options.deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(pick(300));
-    return acquire(layer, options);
+    return load(layer, options);
   }
-  std::string acquire_until_stopped(const Layer& layer) {
+  std::string load_until_stopped(const Layer& layer) {
     std::stop_source source;
     std::thread stopper([&source] { source.request_stop(); });
     AcquireOptions options;
     options.stop = source.get_token();
-    std::string wrong = acquire(layer, options);
+    std::string wrong = load(layer, options);
     stopper.join();
     return wrong;
   }
-  std::string slice(std::uint32_t id) {
+  std::string slice(std::uint32_t id, const AcquireOptions& options = {}) {
     const TensorInfo info = container_.tensor_info(id);
     const std::uint64_t begin = pick(info.nbytes);
     const std::uint64_t end = begin + pick(info.nbytes - begin) + 1;
-    const auto slice = container_.slice(id, 0, begin, end);
-    if (!slice) return check(slice.error(), {});
+    const auto slice = container_.slice(id, 0, begin, end, options);
+    if (!slice) return check(slice.error(), options);
     const Bytes expected =
         Bytes(scene_.builder.oracle().at(std::string(info.name))).subspan(begin, end - begin);
     return std::ranges::equal(slice->bytes(), expected) ? "" : "other bytes in a slice";
@@ -134,9 +148,9 @@ class Actor {
     container_ = *std::move(opened);
     return "";
   }
-  std::string tensor(std::uint32_t id) {
-    auto tensor = container_.tensor(id);
-    if (!tensor) return check(tensor.error(), {});
+  std::string tensor(std::uint32_t id, const AcquireOptions& options = {}) {
+    auto tensor = container_.tensor(id, options);
+    if (!tensor) return check(tensor.error(), options);
     tensors_.push_back(*std::move(tensor));
     return check(tensors_.back());
   }
@@ -221,6 +235,59 @@ TEST_P(RaceTest, ReturnsTheRightBytesWhateverSeveralThreadsDo) {
                         .options = {.verify = VerifyPolicy::kTouch,
                                     .access = GetParam(),
                                     .readahead_layers = round % 3}},
+                       round);
+  }
+}
+
+class EngineRaceTest : public ::testing::TestWithParam<EngineCase> {
+ protected:
+  // Unless the host has no such engine.
+  void expect_right_bytes_of(ContainerBuilder builder, int steps, std::uint32_t rounds) {
+    const TempDir directory;
+    const std::string path = builder.build(directory.path() / "m.wpack");
+    for (std::uint32_t round = 0; round < rounds; ++round) {
+      prepare(path, GetParam());
+      const Scene scene{.path = path,
+                        .builder = builder,
+                        .options = {.access = AccessMode::kRead, .readahead_layers = 1 + round % 2},
+                        .engine = &GetParam(),
+                        .steps = steps};
+      ASSERT_OK_AND_ASSIGN(const Container container, scene.open());
+      if (const std::string reason = obstacle(container, GetParam()); !reason.empty())
+        GTEST_SKIP() << reason;
+      expect_right_bytes(scene, round);
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Engines, EngineRaceTest, ::testing::ValuesIn(kEngineCases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST_P(EngineRaceTest, ReturnsTheRightBytesWhateverSeveralThreadsDo) {
+  expect_right_bytes_of(many_layers(), 150, std::max(round_count() / 2, 1U));
+}
+
+// So large that other threads take the faults of its memory.
+ContainerBuilder with_a_large_layer() {
+  ContainerBuilder builder = many_layers();
+  builder.new_shard().layer("large").tensor("large", pattern_bytes((17 << 20) + 5, 200));
+  return builder;
+}
+
+TEST_P(EngineRaceTest, ReturnsTheRightBytesOfALargeLayer) {
+  expect_right_bytes_of(with_a_large_layer(), 25, std::max(round_count() / 4, 1U));
+}
+
+// Mapped, it is brought in by several threads where memory does not hold it.
+TEST(LargeRaceTest, ReturnsTheRightBytesOfALargeMappedLayer) {
+  const TempDir directory;
+  ContainerBuilder builder = with_a_large_layer();
+  const std::string path = builder.build(directory.path() / "m.wpack");
+  for (std::uint32_t round = 0; round < std::max(round_count() / 2, 1U); ++round) {
+    make_cold(path);
+    expect_right_bytes({.path = path,
+                        .builder = builder,
+                        .options = {.verify = VerifyPolicy::kTouch, .readahead_layers = 2},
+                        .steps = 25},
                        round);
   }
 }
