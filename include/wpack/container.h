@@ -22,8 +22,9 @@
 // Open files: the container's directory, and shards while they are read; up to a quarter of
 // RLIMIT_NOFILE, at most 256, are kept open for the next use. Mapped shards need none.
 // fork(): in the child, tensors and views that the parent held stay valid and may be destroyed.
-// What loads or reads fails with kInvalidArgument (release() does nothing): the child opens the
-// container again. The parent notices nothing.
+// What loads, reads or looks at shards, here, in wpack/transfer.h and wpack/explain.h, fails with
+// kInvalidArgument (release() does nothing, stats() counts nothing): the child opens the container
+// again. The parent notices nothing.
 // Signals: no handlers are installed, and system calls that a signal interrupts are repeated.
 // Changing a published container: never in place. Shards are checked for size and identity at first
 // use. If one shrinks later, what copies its bytes (AccessMode::kRead, wpack/transfer.h) fails with

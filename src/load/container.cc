@@ -145,7 +145,8 @@ Result<ReadCost> Container::plan_slices(std::span<const SliceRequest> requests) 
 
 Result<ReadPlan> Container::plan_reads(std::span<const SliceRequest> requests) const {
   WPACK_ASSIGN(const std::vector<load::PlannedSlice> slices, state_->plan_slices(requests));
-  return state_->slices().plan_of(slices);
+  WPACK_ASSIGN(const ContainerState::Loading loading, state_->loading());
+  return loading.slices.plan_of(slices);
 }
 
 std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }
@@ -193,7 +194,8 @@ Status Container::read_attachment(std::string_view name, std::uint64_t offset,
 }
 
 Status Layer::prefetch() const {
-  Status status = state_->layers().prefetch(info_.id);
+  WPACK_ASSIGN(const ContainerState::Loading loading, state_->loading());
+  Status status = loading.layers.prefetch(info_.id);
   if (!status) return state_->opened_index().named(std::move(status).error());
   return status;
 }
@@ -202,6 +204,8 @@ Result<LayerView> Layer::acquire(const AcquireOptions& options) const {
   return HandleFactory::view(state_, info_, options);
 }
 
-void Layer::release(ReleasePages pages) const { state_->layers().release(info_.id, pages); }
+void Layer::release(ReleasePages pages) const {
+  if (const auto loading = state_->loading()) loading->layers.release(info_.id, pages);
+}
 
 }  // namespace wpack

@@ -93,7 +93,19 @@ Status ContainerState::check_everything(const ProgressCallback& progress) {
   return {};
 }
 
+Status ContainerState::check_process() const {
+  if (!mark_.is_other_process()) return {};
+  return Error(ErrorCode::kInvalidArgument,
+               index_.label + ": opened before fork(): this process has to open it again");
+}
+
+Result<ContainerState::Loading> ContainerState::loading() {
+  WPACK_TRY(check_process());
+  return Loading{.layers = layers_, .slices = slice_reader_, .transfer = transfer_};
+}
+
 AccessStats ContainerState::stats() const {
+  if (mark_.is_other_process()) return {};
   const auto nanoseconds = [](const load::PhaseTimes& times) {
     const auto of = [&](load::Phase phase) {
       return times[static_cast<std::size_t>(phase)].load(std::memory_order_relaxed);
@@ -122,6 +134,7 @@ AccessStats ContainerState::stats() const {
 }
 
 Result<Explanation> ContainerState::explain() {
+  WPACK_TRY(check_process());
   Explanation explanation{
       .host = chooser_.host_with_engines(), .profile = options_.profile, .shards = {}};
   for (std::uint32_t i = 0; i < index().shards().size(); ++i) {
@@ -147,7 +160,7 @@ Status ContainerState::check_known(const format::TensorRow& tensor) const {
 
 Result<std::vector<load::PlannedSlice>> ContainerState::plan_slices(
     std::span<const SliceRequest> requests) const {
-  WPACK_TRY(load::check_process(mark_));
+  WPACK_TRY(check_process());
   std::vector<load::PlannedSlice> slices;
   slices.reserve(requests.size());
   for (const SliceRequest& request : requests) {
@@ -162,7 +175,7 @@ Result<std::vector<load::PlannedSlice>> ContainerState::plan_slices(
 
 Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,
                                                                 const load::ReadControl& control) {
-  WPACK_TRY(load::check_process(mark_));
+  WPACK_TRY(check_process());
   WPACK_TRY(check_known(tensor));
   if (tensor.nbytes == 0) return TensorBytes{};
   const format::ExtentRow extent = index().extents()[tensor.extent];
@@ -210,7 +223,7 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
     return fmt::format("{}: attachment '{}'", index_.label,
                        escape_name(index().name_of(attachment)));
   };
-  WPACK_TRY(load::check_process(mark_));
+  WPACK_TRY(check_process());
   const std::uint64_t size = size_of(attachment);
   if (!base::range_within(offset, out.size(), size)) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("{} has {} bytes, not {} from {} on",

@@ -20,6 +20,7 @@
 #include "load/shard_set.h"
 #include "load/slice_reader.h"
 #include "load/tensor_transfer.h"
+#include "os/process.h"
 #include "wpack/container.h"
 #include "wpack/error.h"
 #include "wpack/explain.h"
@@ -49,8 +50,15 @@ class ContainerState {
   [[nodiscard]] load::FirstUses& first_uses() noexcept { return first_uses_; }
   // How each shard is read. Errors: those of wpack::explain.
   [[nodiscard]] Result<Explanation> explain();
-  [[nodiscard]] load::LayerLoader& layers() noexcept { return layers_; }
-  [[nodiscard]] load::TensorTransfer& transfer() noexcept { return transfer_; }
+
+  // What loads and reads. Nobody outside gets at it but through loading().
+  struct Loading {
+    load::LayerLoader& layers;
+    load::SliceReader& slices;
+    load::TensorTransfer& transfer;
+  };
+  // Errors: those of check_process().
+  [[nodiscard]] Result<Loading> loading();
 
   // The bytes of a tensor, and what holds them besides this object (null if they are mapped).
   struct TensorBytes {
@@ -69,10 +77,9 @@ class ContainerState {
   // kIntegrity: rows of a mapped index do not fit each other any more.
   [[nodiscard]] Error index_changed() const;
 
-  // Lays out slices for slices(). Errors: those of Container::slices but for reading.
+  // Lays out slices for Loading::slices. Errors: those of Container::slices but for reading.
   [[nodiscard]] Result<std::vector<load::PlannedSlice>> plan_slices(
       std::span<const SliceRequest> requests) const;
-  [[nodiscard]] load::SliceReader& slices() noexcept { return slice_reader_; }
 
   // Bytes of an attachment.
   [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
@@ -81,6 +88,9 @@ class ContainerState {
                                        std::uint64_t offset, MutableBytes out);
 
  private:
+  // Errors: kInvalidArgument, in a child that was forked since: the threads of loading are not
+  // there, and its locks may be held for ever.
+  [[nodiscard]] Status check_process() const;
   [[nodiscard]] Status check_everything(const ProgressCallback& progress);
   [[nodiscard]] load::ScanReading scan_reading() const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,

@@ -53,7 +53,8 @@ Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<Con
                                                        std::span<const SliceRequest> requests,
                                                        const AcquireOptions& options) {
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
-  auto read = state->slices().read(planned, control_of(options));
+  WPACK_ASSIGN(const ContainerState::Loading loading, state->loading());
+  auto read = loading.slices.read(planned, control_of(options));
   if (!read) return state->opened_index().named(std::move(read).error());
   std::vector<load::SliceBytes> found = *std::move(read);
   for (const load::PlannedSlice& slice : planned)
@@ -73,9 +74,10 @@ Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<Con
 Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& state,
                                       const LayerInfo& layer, const AcquireOptions& options) {
   const format::Index& index = state->index();
+  WPACK_ASSIGN(const ContainerState::Loading loading, state->loading());
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
-  auto blocks = state->layers().acquire(layer.id, control_of(options));
+  auto blocks = loading.layers.acquire(layer.id, control_of(options));
   if (!blocks) return state->opened_index().named(std::move(blocks).error());
   state->first_uses().note(layer.id);
   auto tensors = std::make_shared<std::vector<Tensor>>();

@@ -21,14 +21,12 @@ LayerLoader::~LayerLoader() {
 }
 
 Status LayerLoader::prefetch(std::uint32_t layer) {
-  WPACK_TRY(check_process(mark_));
   WPACK_TRY(reader_.use_shards(layer));
   const std::lock_guard lock(mutex_);
   return enqueue(layer);
 }
 
 Result<LayerBlocks> LayerLoader::acquire(std::uint32_t layer, const ReadControl& control) {
-  WPACK_TRY(check_process(mark_));
   const std::stop_callback wake(control.cancelled, [this] {
     { const std::lock_guard lock(mutex_); }  // who checked before now waits already
     loaded_.notify_all();
@@ -87,7 +85,6 @@ Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& 
 }
 
 void LayerLoader::release(std::uint32_t layer, ReleasePages pages) {
-  if (mark_.is_other_process()) return;
   LayerBlocks blocks;  // given back after the lock
   {
     const std::lock_guard lock(mutex_);

@@ -87,7 +87,6 @@ class LayerLoader {
   void run_worker();
   void load_queued(std::unique_lock<std::mutex>& lock, std::uint32_t layer);
 
-  const os::ProcessMark mark_;
   const LayerReader& reader_;
   MemoryBudget& memory_;
   AccessCounters& counters_;

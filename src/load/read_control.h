@@ -6,7 +6,6 @@
 #include <optional>
 #include <stop_token>
 
-#include "os/process.h"
 #include "wpack/error.h"
 
 namespace wpack::load {
@@ -40,13 +39,5 @@ struct ReadControl {
     return {ErrorCode::kDeadline, "the deadline passed before all bytes were read"};
   }
 };
-
-// Errors: kInvalidArgument, in a child that was forked since `mark` was made: the threads and locks
-// of loading are not there.
-[[nodiscard]] inline Status check_process(const os::ProcessMark& mark) {
-  if (!mark.is_other_process()) return {};
-  return Error(ErrorCode::kInvalidArgument,
-               "the container was opened before fork(): this process has to open it again");
-}
 
 }  // namespace wpack::load

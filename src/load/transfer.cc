@@ -80,7 +80,7 @@ Result<LayerPlaces> place_layer(const ContainerState& state, const format::Layer
 }
 
 DeviceRange device_place_of(const LayerPlaces& places, const format::TensorRow& tensor,
-                     DeviceRange memory) {
+                            DeviceRange memory) {
   if (tensor.nbytes == 0) return {};
   const auto found =
       std::ranges::lower_bound(places.sources, tensor.extent, {}, &load::TransferSource::extent);
@@ -94,15 +94,18 @@ DeviceRange device_place_of(const LayerPlaces& places, const format::TensorRow& 
 Status read_tensor(const Container& container, std::uint32_t id, MutableBytes out,
                    const TransferOptions& options) {
   ContainerState& state = HandleFactory::state(container);
+  WPACK_ASSIGN(const ContainerState::Loading loading, state.loading());
   WPACK_ASSIGN(const load::TransferSource source, find_source(state, id, out.size()));
   state.first_uses().note(state.index().tensors()[id].layer);
   if (out.empty()) return {};
-  return named(state, state.transfer().to_host(source, out, transfer_control_of(options), options.progress));
+  return named(
+      state, loading.transfer.to_host(source, out, transfer_control_of(options), options.progress));
 }
 
 Status copy_to_device(const Container& container, std::span<const TensorDestination> tensors,
                       StagingRing& ring, const TransferOptions& options) {
   ContainerState& state = HandleFactory::state(container);
+  WPACK_ASSIGN(const ContainerState::Loading loading, state.loading());
   std::vector<load::TransferSource> sources;
   std::vector<DeviceRange> destinations;
   for (const auto& [tensor, to] : tensors) {
@@ -111,13 +114,14 @@ Status copy_to_device(const Container& container, std::span<const TensorDestinat
     sources.push_back(source);
     destinations.push_back(to);
   }
-  return named(state, state.transfer().to_device(sources, destinations, ring, transfer_control_of(options),
-                                                 options.progress));
+  return named(state, loading.transfer.to_device(sources, destinations, ring,
+                                                 transfer_control_of(options), options.progress));
 }
 
 Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, StagingRing& ring,
                                const TransferOptions& options) {
   ContainerState& state = HandleFactory::state(container);
+  WPACK_ASSIGN(const ContainerState::Loading loading, state.loading());
   const format::Index& index = state.index();
   if (id >= index.layers().size()) {
     return Error(ErrorCode::kNotFound,
@@ -133,8 +137,9 @@ Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, Sta
     destinations.push_back(
         memory->range().sub_range(places.offsets[i], places.sources[i].raw.size()));
   }
-  WPACK_TRY(named(state, state.transfer().to_device(places.sources, destinations, ring,
-                                                    transfer_control_of(options), options.progress)));
+  WPACK_TRY(
+      named(state, loading.transfer.to_device(places.sources, destinations, ring,
+                                              transfer_control_of(options), options.progress)));
   std::vector<DeviceTensor> tensors;
   tensors.reserve(layer.tensor_count);
   for (std::uint32_t i = 0; i < layer.tensor_count; ++i) {

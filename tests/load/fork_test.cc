@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "load/test_container.h"
+#include "wpack/explain.h"
+#include "wpack/transfer.h"
 
 namespace wpack::testing {
 namespace {
@@ -26,7 +28,7 @@ bool succeeds_in_child(const std::function<bool()>& child) {
 template <typename Value>
 bool is_refused(const Result<Value>& result) {
   return !result && result.error().code() == ErrorCode::kInvalidArgument &&
-         result.error().message().find("opened before fork()") != std::string::npos;
+         result.error().message().find("m.wpack: opened before fork()") != std::string::npos;
 }
 
 class ForkTest : public ::testing::TestWithParam<AccessMode> {
@@ -61,6 +63,39 @@ TEST_P(ForkTest, RefusesToLoadInTheChild) {
            is_refused(container_->tensor("layers.1.up")) &&
            is_refused(container_->attachment("config.json"));
   }));
+}
+
+TEST_P(ForkTest, RefusesSlicesAndTheirPlansInTheChild) {
+  EXPECT_TRUE(succeeds_in_child([&] {
+    const SliceRequest request{.tensor = tensor_->info().id};
+    return is_refused(container_->slice("layers.0.up", 0, 1, 2)) &&
+           is_refused(container_->slices({&request, 1})) &&
+           is_refused(container_->plan_slices({&request, 1})) &&
+           is_refused(container_->plan_reads({&request, 1})) && is_refused(explain(*container_));
+  }));
+}
+
+TEST_P(ForkTest, RefusesTransfersInTheChild) {
+  const auto device = make_host_device();
+  const auto ring = make_staging_ring(device).value();
+  const DeviceBuffer room = device->allocate(tensor_->info().nbytes).value();
+  const TensorDestination to{tensor_->info().id, room.range()};
+  std::vector<std::byte> out(tensor_->info().nbytes);
+  EXPECT_TRUE(succeeds_in_child([&] {
+    return is_refused(read_tensor(*container_, to.tensor, out)) &&
+           is_refused(copy_to_device(*container_, {&to, 1}, *ring)) &&
+           is_refused(load_layer(*container_, 1, *ring));
+  }));
+  EXPECT_THAT(copy_to_device(*container_, {&to, 1}, *ring), IsOk());
+}
+
+TEST_P(ForkTest, TellsTheChildWhatTheIndexSaysAndCountsNothing) {
+  EXPECT_TRUE(succeeds_in_child([&] {
+    const AccessStats stats = container_->stats();
+    return stats.layer_misses == 0 && container_->info().tensor_count > 0 &&
+           container_->find("layers.0.up") && container_->use_order().layers.size() == 1;
+  }));
+  EXPECT_EQ(container_->stats().layer_misses, 1U);
 }
 
 TEST_P(ForkTest, LetsTheChildDestroyEveryHandle) {
