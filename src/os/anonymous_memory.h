@@ -35,7 +35,7 @@ enum class PageKind : std::uint8_t { kSmall, kHugeAsked, kHugeTlb };
 // does not say.
 [[nodiscard]] bool ends_faulted_in(MutableBytes bytes) noexcept;
 
-// Gives memory of either back. `bytes` is exactly what was returned.
+// Gives memory of either back. `bytes` is exactly what was returned, or whole pages at its end.
 void unmap_anonymous(MutableBytes bytes) noexcept;
 
 }  // namespace wpack::os

@@ -21,6 +21,7 @@ namespace {
 struct Region {
   MutableBytes bytes;
   os::PageKind kind = os::PageKind::kSmall;
+  std::uint64_t wanted = 0;  // of a region that is in use: bytes from the front
 };
 
 class HostPool final : public BufferPool {
@@ -43,13 +44,14 @@ class HostPool final : public BufferPool {
     const std::lock_guard lock(mutex_);
     const auto padded = base::checked_align_up(size, os::system_page_size());
     if (!padded) return over_budget(size);
-    if (const auto region = take_free(*padded)) return hand_out(*region);
+    if (const auto region = take_free(*padded)) return hand_out(*region, *padded);
     while (*padded > options_.budget - held() && !free_.empty())
       return_to_system(std::prev(free_.end()));
+    if (*padded > options_.budget - held()) trim_in_use();
     if (*padded > options_.budget - held()) return over_budget(size);
     WPACK_ASSIGN(const Region region, map(*padded));
-    count(region, 1);
-    return hand_out(region);
+    count(region.kind, region.bytes.size());
+    return hand_out(region, *padded);
   }
 
   // A child that was forked leaves the memory to its own end.
@@ -89,12 +91,13 @@ class HostPool final : public BufferPool {
     return Region{bytes, os::page_kind_of(padded)};
   }
 
-  [[nodiscard]] MutableBytes hand_out(const Region& region) {
+  [[nodiscard]] MutableBytes hand_out(Region region, std::uint64_t wanted) {
+    region.wanted = wanted;
     try {
       in_use_.emplace(region.bytes.data(), region);
     } catch (const std::bad_alloc&) {
       os::unmap_anonymous(region.bytes);
-      count(region, -1);
+      count(region.kind, ~std::uint64_t{region.bytes.size()} + 1);
       throw;
     }
     stats_.in_use += region.bytes.size();
@@ -102,12 +105,23 @@ class HostPool final : public BufferPool {
     return region.bytes;
   }
 
-  // Adds or takes away what a region is made of.
-  void count(const Region& region, int sign) noexcept {
-    const std::uint64_t size = region.bytes.size();
-    const std::uint64_t change = sign > 0 ? size : ~size + 1;
-    if (region.kind == os::PageKind::kHugeTlb) stats_.huge_tlb += change;
-    if (region.kind == os::PageKind::kHugeAsked) stats_.huge_asked += change;
+  // The ends of reused regions that nobody asked for go back, so that a budget is enough where what
+  // was asked for fits into it. Reserved huge pages cannot be cut.
+  void trim_in_use() noexcept {
+    for (auto& [place, region] : in_use_) {
+      const std::uint64_t unused = region.bytes.size() - region.wanted;
+      if (unused == 0 || region.kind == os::PageKind::kHugeTlb) continue;
+      os::unmap_anonymous(region.bytes.last(unused));
+      region.bytes = region.bytes.first(region.wanted);
+      stats_.in_use -= unused;
+      count(region.kind, ~unused + 1);
+    }
+  }
+
+  // Adds what memory is made of; two's complement takes away.
+  void count(os::PageKind kind, std::uint64_t change) noexcept {
+    if (kind == os::PageKind::kHugeTlb) stats_.huge_tlb += change;
+    if (kind == os::PageKind::kHugeAsked) stats_.huge_asked += change;
   }
 
   void keep_or_return(const Region& region) noexcept {
@@ -128,7 +142,7 @@ class HostPool final : public BufferPool {
   void unmap(const Region& region) noexcept {
     os::unmap_anonymous(region.bytes);
     stats_.free -= region.bytes.size();
-    count(region, -1);
+    count(region.kind, ~std::uint64_t{region.bytes.size()} + 1);
   }
 
   [[nodiscard]] Error over_budget(std::uint64_t size) const {

@@ -56,6 +56,21 @@ TEST(HostPoolTest, HandsOutWhatItKeptFree) {
   EXPECT_EQ(pool->stats().reused, 3 * kMiB);
 }
 
+TEST(HostPoolTest, HandsOutTheEndsOfReusedMemoryWhereTheyAreNeeded) {
+  const auto pool = keeping_pool(4 * kMiB);
+  ASSERT_THAT(pool->allocate(3 * kMiB), IsOk());
+  ASSERT_OK_AND_ASSIGN(const HostBuffer first, pool->allocate(3 * kMiB - 100'000));
+  std::ranges::fill(first.bytes(), std::byte{1});
+  EXPECT_EQ(pool->stats().in_use, 3 * kMiB);
+  {
+    ASSERT_OK_AND_ASSIGN(const HostBuffer second, pool->allocate(kMiB + 50'000));
+    std::ranges::fill(second.bytes(), std::byte{2});
+    EXPECT_LE(pool->stats().in_use, 4 * kMiB);
+    EXPECT_EQ(std::ranges::count(first.bytes(), std::byte{1}), 3 * kMiB - 100'000);
+  }
+  EXPECT_THAT(pool->allocate(kMiB + 150'000), Fails(ErrorCode::kLimit, "over the budget"));
+}
+
 TEST(HostPoolTest, KeepsNoMoreFreeThanItIsTold) {
   const auto pool = make_host_pool({.budget = 8 * kMiB, .keep_free = 2 * kMiB});
   { ASSERT_OK_AND_ASSIGN(const HostBuffer large, pool->allocate(3 * kMiB)); }
