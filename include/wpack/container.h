@@ -96,7 +96,9 @@ struct OpenOptions {
   // and a demand gives up layers that nobody holds: released ones first (which stay in memory until
   // then), the one released longest ago before the others. What handles hold is never given up; a
   // demand that finds nothing else fails (kLimit), after its deadline if it has one.
-  // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time.
+  // A layer may take 2/5 of the budget; the tensors of a larger one are acquired one at a time, and
+  // larger tensors slice by slice (Container::slice). Every refusal names layer, tensor or slice,
+  // and the budget that would do while handles hold what they hold.
   std::optional<std::uint64_t> memory_budget = std::nullopt;
   // How far the check of kFull has come; called by open alone, which fails with kCancelled if
   // asked.
@@ -365,8 +367,10 @@ class WPACK_EXPORT Container {
   [[nodiscard]] Result<std::vector<TensorSlice>> slices(std::span<const SliceRequest> requests,
                                                         const AcquireOptions& options = {}) const;
   // Returns what slices() would ask of the shards, without reading payload: exactly what it adds to
-  // AccessStats::read_bytes where shards are read; where they are mapped, the pages that are
-  // brought in, or will be with the first touch. Errors: those of slices() but for payload.
+  // AccessStats::read_bytes where shards are read (unless a memory budget is so full that reads
+  // have to be smaller: blocks that two of them share then count twice); where they are mapped, the
+  // pages that are brought in, or will be with the first touch. Errors: those of slices() but for
+  // payload.
   [[nodiscard]] Result<ReadCost> plan_slices(std::span<const SliceRequest> requests) const;
   // The same, with the ranges of the shards that make it up. Errors: those of plan_slices().
   [[nodiscard]] Result<ReadPlan> plan_reads(std::span<const SliceRequest> requests) const;

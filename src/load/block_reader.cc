@@ -124,7 +124,8 @@ BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecke
 Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> extents,
                                                 const ReadControl& control,
                                                 MemoryBudget::Reading* reading) {
-  const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents);
+  WPACK_ASSIGN(const std::vector<ShardReads> reads, shards_.block_reads_of(extents));
+  const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents, reads);
   if (runs.empty()) return std::vector<BlockRef>();
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
   std::vector<MutableBytes> memory;
@@ -188,7 +189,7 @@ Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(
     const PhaseTimer timer(counters_, Phase::kMemory, control.caller_waits(), "wait for memory");
     return engines_.memory->obtain(sizes, control, reading);
   }();
-  if (!buffers) return std::move(buffers).error().in(index_.shard_label(runs.front().shard));
+  if (!buffers) return std::move(buffers).error();
   for (std::size_t i = 0; i < runs.size(); ++i) blocks[i]->buffer = std::move((*buffers)[i]);
   return blocks;
 }

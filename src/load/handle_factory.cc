@@ -1,5 +1,8 @@
 #include "load/handle_factory.h"
 
+#include <fmt/format.h>
+
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,6 +26,12 @@ struct LayerPin {
   load::LayerBlocks blocks;
 };
 
+std::string slices_text(const format::Index& index, std::span<const load::PlannedSlice> slices) {
+  const std::string first = load::tensor_text(index, slices.front().tensor);
+  return slices.size() == 1 ? "slice of " + first
+                            : fmt::format("{} slices from {} on", slices.size(), first);
+}
+
 load::ReadControl control_of(const AcquireOptions& options) {
   return {.deadline = options.deadline, .cancelled = options.stop};
 }
@@ -41,7 +50,10 @@ Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& stat
                                      const AcquireOptions& options) {
   const format::TensorRow row = state->index().tensors()[id];
   auto found = state->materialise(row, control_of(options));
-  if (!found) return state->opened_index().named(std::move(found).error());
+  if (!found) {
+    return state->opened_index().named(std::move(found).error(),
+                                       load::tensor_text(state->index(), id));
+  }
   state->first_uses().note(row.layer);
   std::shared_ptr<const void> pin = state;
   if (found->block != nullptr)
@@ -55,7 +67,10 @@ Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<Con
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
   WPACK_ASSIGN(const ContainerState::Loading loading, state->loading());
   auto read = loading.slices.read(planned, control_of(options));
-  if (!read) return state->opened_index().named(std::move(read).error());
+  if (!read) {
+    return state->opened_index().named(std::move(read).error(),
+                                       slices_text(state->index(), planned));
+  }
   std::vector<load::SliceBytes> found = *std::move(read);
   for (const load::PlannedSlice& slice : planned)
     state->first_uses().note(state->index().tensors()[slice.tensor].layer);
@@ -78,7 +93,10 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
   auto blocks = loading.layers.acquire(layer.id, control_of(options));
-  if (!blocks) return state->opened_index().named(std::move(blocks).error());
+  if (!blocks) {
+    return state->opened_index().named(std::move(blocks).error(),
+                                       load::layer_text(index, layer.id));
+  }
   state->first_uses().note(layer.id);
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);

@@ -1,5 +1,9 @@
 #include "load/index_info.h"
 
+#include <fmt/format.h>
+
+#include "wpack/text.h"
+
 namespace wpack::load {
 
 static_assert(TensorInfo::kNone == format::kNone);
@@ -33,6 +37,14 @@ LayerInfo layer_info(const format::Index& index, std::uint32_t id) {
   for (std::uint32_t i = info.tensor_begin; i < info.tensor_end; ++i)
     info.nbytes += index.tensors()[i].nbytes;
   return info;
+}
+
+std::string tensor_text(const format::Index& index, std::uint32_t id) {
+  return fmt::format("tensor '{}'", escape_name(index.name_of(index.tensors()[id])));
+}
+
+std::string layer_text(const format::Index& index, std::uint32_t id) {
+  return fmt::format("layer '{}'", escape_name(index.name_of(index.layers()[id])));
 }
 
 }  // namespace wpack::load

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "format/index.h"
 #include "wpack/container.h"
@@ -10,5 +11,9 @@ namespace wpack::load {
 
 [[nodiscard]] TensorInfo tensor_info(const format::Index& index, std::uint32_t id);
 [[nodiscard]] LayerInfo layer_info(const format::Index& index, std::uint32_t id);
+
+// "tensor 'head.weight'" and "layer 'head'", for messages.
+[[nodiscard]] std::string tensor_text(const format::Index& index, std::uint32_t id);
+[[nodiscard]] std::string layer_text(const format::Index& index, std::uint32_t id);
 
 }  // namespace wpack::load

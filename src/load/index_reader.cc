@@ -84,12 +84,12 @@ Result<HeldIndex> open_held(const std::string& path, const std::string& index_la
 
 }  // namespace
 
-Error OpenedIndex::named(Error error) const {
+Error OpenedIndex::named(Error error, std::string_view what) const {
   const std::string& message = error.message();
   const bool named = message.starts_with(label) && message.size() > label.size() &&
                      (message[label.size()] == ':' || message[label.size()] == '/');
   if (named) return error;
-  return std::move(error).in(label);
+  return std::move(error).in(fmt::format("{}: {}", label, what));
 }
 
 std::string OpenedIndex::shard_label(std::uint32_t shard) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "format/index_file.h"
 #include "os/file.h"
@@ -22,9 +23,9 @@ struct OpenedIndex {
 
   // "model.wpack/00003.wps", for messages.
   [[nodiscard]] std::string shard_label(std::uint32_t shard) const;
-  // Returns `error` with the container's path in front, unless it begins with it: what ends a call
-  // anywhere, such as its deadline, does not know where it was.
-  [[nodiscard]] Error named(Error error) const;
+  // Returns `error` with the container's path and `what` was asked for in front, unless it begins
+  // with the path: what ends a call anywhere, such as its deadline, does not know where it was.
+  [[nodiscard]] Error named(Error error, std::string_view what) const;
 };
 
 // Opens the directory `path` and validates its index. If the container is being replaced meanwhile,

@@ -4,15 +4,13 @@
 
 #include <algorithm>
 
+#include "load/index_info.h"
 #include "load/read_in.h"
-#include "wpack/text.h"
 
 namespace wpack::load {
 
 Status LayerReader::use_shards(std::uint32_t layer) const {
-  const format::Index& index = index_.file.index;
-  const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
-  for (const ExtentRun& run : plan_runs(index, extents)) WPACK_TRY(shards_.use(run.shard));
+  WPACK_TRY(shards_.reads_of(extents_of_layer(index_.file.index, layer)));
   return {};
 }
 
@@ -23,12 +21,13 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
   const TraceSpan span(counters_, control.caller_waits() ? "load layer" : "read layer ahead",
                        index.name_of(wanted), wanted.end - wanted.begin);
   const std::vector<std::uint32_t> extents = extents_of_layer(index, layer);
+  WPACK_ASSIGN(const std::vector<ShardReads> reads, shards_.block_reads_of(extents));
   std::vector<MappedPiece> pieces;
   std::vector<std::pair<const CheckedShard*, std::uint32_t>> mapped;
   std::vector<std::uint32_t> unmapped;
   std::uint64_t private_size = 0;
   size = 0;
-  for (const ExtentRun& run : plan_runs(index, extents)) {
+  for (const ExtentRun& run : plan_runs(index, extents, reads)) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
     size += run.range.size();
     const auto of_run = std::span(extents).subspan(run.first, run.count);
@@ -64,12 +63,11 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
 
 Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) const {
   if (private_size <= memory_.largest_layer()) return {};
-  const format::Index& index = index_.file.index;
   return Error(ErrorCode::kLimit,
-               fmt::format("{}: layer '{}' takes {} bytes, more than 2/5 of the memory budget: a "
-                           "budget of {} bytes would do, or its tensors one at a time",
-                           index_.label, escape_name(index.name_of(index.layers()[layer])),
-                           private_size, MemoryBudget::needed_for_layer(private_size)));
+               fmt::format("{}: {} takes {} bytes, more than 2/5 of the memory budget: a budget of "
+                           "{} bytes would do, or its tensors one at a time",
+                           index_.label, layer_text(index_.file.index, layer), private_size,
+                           MemoryBudget::needed_for_layer(private_size)));
 }
 
 Status LayerReader::populate(const CheckedShard& shard, ByteRange range) const {

@@ -1,5 +1,7 @@
 #include "load/memory_budget.h"
 
+#include <fmt/format.h>
+
 #include <limits>
 #include <optional>
 #include <utility>
@@ -8,6 +10,19 @@
 #include "base/checked_math.h"
 
 namespace wpack::load {
+namespace {
+
+// What a pool takes for buffers of these sizes.
+std::uint64_t sum_of_pages(std::span<const std::uint64_t> sizes) noexcept {
+  std::optional<std::uint64_t> sum = 0;
+  for (const std::uint64_t size : sizes) {
+    const auto pages = base::checked_align_up(size, base::kPageSize);
+    sum = sum && pages ? base::checked_add(*sum, *pages) : std::nullopt;
+  }
+  return sum.value_or(MemoryBudget::kUnlimited);
+}
+
+}  // namespace
 
 std::uint64_t MemoryBudget::needed_for_layer(std::uint64_t size) noexcept {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
@@ -27,6 +42,7 @@ MemoryBudget::Reading::~Reading() {
 Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64_t> sizes,
                                                      const ReadControl& control, Reading* reading) {
   const std::stop_callback wake(control.cancelled, [this] { notify(); });
+  const std::uint64_t needed = sum_of_pages(sizes);
   for (;;) {
     WPACK_TRY(control.check());
     const bool demand = control.is_demand();
@@ -34,29 +50,39 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
     auto buffers = allocate(sizes, reading);
     if (buffers) return buffers;
     if (give_up_one(demand)) continue;
-    if (!is_limited()) return buffers;      // it is the system that refuses: nobody would wake us
-    if (!could_fit(sizes)) return buffers;  // whatever the others give back
+    if (!is_limited()) return buffers;  // it is the system that refuses: nobody would wake us
+    Error refused = refusal(needed, std::move(buffers).error());
+    if (needed > size_) return refused;  // whatever the others give back
     std::unique_lock lock(mutex_);
     const auto changed = [&] { return changes_ != seen; };
     if (changed()) continue;
     if (control.deadline) {
       if (!changed_.wait_until(lock, *control.deadline, changed))
-        return ReadControl::late().in(buffers.error().message());
+        return ReadControl::late().in(refused.message());
     } else if (demand && granted_ == 0) {
-      return buffers;
+      return refused;
     } else {
       changed_.wait(lock, changed);
     }
   }
 }
 
-bool MemoryBudget::could_fit(std::span<const std::uint64_t> sizes) const noexcept {
-  std::optional<std::uint64_t> sum = 0;
-  for (const std::uint64_t size : sizes) {
-    const auto pages = base::checked_align_up(size, base::kPageSize);
-    sum = sum && pages ? base::checked_add(*sum, *pages) : std::nullopt;
+Result<std::vector<HostBuffer>> MemoryBudget::obtain_now(std::span<const std::uint64_t> sizes,
+                                                         Reading* reading) {
+  for (;;) {
+    auto buffers = allocate(sizes, reading);
+    if (buffers || !give_up_one(true)) return buffers;
   }
-  return sum && *sum <= size_;
+}
+
+Error MemoryBudget::refusal(std::uint64_t needed, Error refused) const {
+  const std::uint64_t in_use = pool_->stats().in_use;
+  const auto enough = base::checked_add(in_use, needed);
+  if (enough && *enough <= size_) return refused;  // the system refuses, or somebody gave back
+  return {ErrorCode::kLimit,
+          fmt::format("{} bytes are over the memory budget: {} of {} bytes are in use, a budget of "
+                      "{} bytes would do",
+                      needed, in_use, size_, enough.value_or(kUnlimited))};
 }
 
 std::uint64_t MemoryBudget::changes() const {

@@ -61,10 +61,13 @@ class MemoryBudget {
   };
 
   // Returns a buffer of each size, all or none, for `reading` if that is not null. Errors: kLimit
-  // (with the sizes), kCancelled, kDeadline.
+  // (with the budget that would do, while handles hold what they do now), kCancelled, kDeadline.
   [[nodiscard]] Result<std::vector<HostBuffer>> obtain(std::span<const std::uint64_t> sizes,
                                                        const ReadControl& control,
                                                        Reading* reading);
+  // The same for a demand that can do with less: waits for nobody. Errors: kLimit.
+  [[nodiscard]] Result<std::vector<HostBuffer>> obtain_now(std::span<const std::uint64_t> sizes,
+                                                           Reading* reading);
 
   // Keeps a layer that nobody holds, until it is taken or given up.
   void keep(Key key, LayerBlocks blocks, KeptAs kept_as);
@@ -82,7 +85,8 @@ class MemoryBudget {
  private:
   [[nodiscard]] Result<std::vector<HostBuffer>> allocate(std::span<const std::uint64_t> sizes,
                                                          Reading* reading);
-  [[nodiscard]] bool could_fit(std::span<const std::uint64_t> sizes) const noexcept;
+  // `refused`: what the pool said, which knows neither all sizes nor a budget that would do.
+  [[nodiscard]] Error refusal(std::uint64_t needed, Error refused) const;
   [[nodiscard]] std::uint64_t changes() const;
   [[nodiscard]] bool give_up_one(bool also_read_ahead);
 

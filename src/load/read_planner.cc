@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/align.h"
-
 namespace wpack::load {
 namespace {
 
@@ -27,20 +25,21 @@ std::vector<std::uint32_t> extents_of_layer(const format::Index& index, std::uin
   return extents;
 }
 
-std::vector<ExtentRun> plan_runs(const format::Index& index,
-                                 std::span<const std::uint32_t> extents) {
+std::vector<ExtentRun> plan_runs(const format::Index& index, std::span<const std::uint32_t> extents,
+                                 std::span<const ShardReads> reads) {
   std::vector<ExtentRun> runs;
   format::ExtentRow before;
   std::uint64_t end = 0;
   for (std::uint32_t i = 0; i < extents.size(); ++i) {
     const format::ExtentRow extent = index.extents()[extents[i]];
-    if (runs.empty() || !continues(before, end, extent)) {
-      const std::uint64_t begin = base::align_down(extent.offset, base::kPageSize);
-      runs.push_back({.shard = extent.shard, .range = {begin, begin}, .first = i, .count = 0});
-    }
+    const bool begins = runs.empty() || !continues(before, end, extent);
+    if (begins) runs.push_back({.shard = extent.shard, .range = {}, .first = i, .count = 0});
     end = extent.offset + extent.stored_size;
-    runs.back().range.end = base::align_up(end, base::kPageSize);
-    ++runs.back().count;
+    ExtentRun& run = runs.back();
+    run.range = aligned_range({begins ? extent.offset : run.range.begin, end},
+                              reads_of(reads, extent.shard).alignment,
+                              index.shards()[extent.shard].file_size);
+    ++run.count;
     before = extent;
   }
   return runs;

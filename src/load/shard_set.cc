@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/checked_math.h"
@@ -17,6 +18,16 @@ constexpr std::uint64_t kShardsOpenedFirst = 16;
 // A quarter of what the process may open is left to wpack, within these bounds.
 constexpr std::uint64_t kOpenAtLeast = 4;
 constexpr std::uint64_t kOpenAtMost = 256;
+
+// What goes through the page cache comes in by pages, and mapped bytes in pieces of any size.
+ShardReads reads_by(const ReadChoice& choice) {
+  ShardReads reads;
+  if (maps(choice.method)) return reads;
+  if (choice.method == ReadMethod::kDirect && choice.direct)
+    reads.alignment = choice.direct->offset;
+  if (choice.block_size > 0) reads.max_size = choice.block_size;
+  return reads;
+}
 
 }  // namespace
 
@@ -61,6 +72,26 @@ Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
     slot.checked.store(slot.owner.get(), std::memory_order_release);
   }
   return slot.owner.get();
+}
+
+Result<std::vector<ShardReads>> ShardSet::reads_of(std::span<const std::uint32_t> extents) {
+  std::vector<ShardReads> reads;
+  std::uint32_t last = format::kNone;
+  for (const std::uint32_t extent : extents) {
+    const std::uint32_t number = index_.file.index.extents()[extent].shard;
+    if (number == last) continue;
+    WPACK_ASSIGN(const CheckedShard* shard, use(number));
+    if (reads.size() <= number) reads.resize(std::size_t{number} + 1);
+    reads[number] = reads_by(shard->reading.choice);
+    last = number;
+  }
+  return reads;
+}
+
+Result<std::vector<ShardReads>> ShardSet::block_reads_of(std::span<const std::uint32_t> extents) {
+  WPACK_ASSIGN(std::vector<ShardReads> reads, reads_of(extents));
+  for (ShardReads& shard : reads) shard.alignment = std::max(shard.alignment, base::kPageSize);
+  return reads;
 }
 
 Result<OpenShard> ShardSet::file(const CheckedShard& shard) {

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "load/index_reader.h"
 #include "load/read_chooser.h"
+#include "load/read_planner.h"
 #include "os/direct_io.h"
 #include "os/file.h"
 #include "os/mapped_region.h"
@@ -56,6 +58,14 @@ class ShardSet {
   // Returns shard `number`; the first use opens, checks and maps it. A failure is not remembered.
   // Errors: kIo, kBadInput, kIntegrity, kUnsupportedHost (it must be mapped, and cannot).
   [[nodiscard]] Result<const CheckedShard*> use(std::uint32_t number);
+
+  // Returns what reads of the shards that hold `extents` keep to, by number of the shard, and of
+  // all shards before the last of them. Errors: those of use().
+  [[nodiscard]] Result<std::vector<ShardReads>> reads_of(std::span<const std::uint32_t> extents);
+  // The same for reads into blocks. These take whole pages, as memory is handed out by the page, so
+  // that addresses keep the alignment that extents have in the file.
+  [[nodiscard]] Result<std::vector<ShardReads>> block_reads_of(
+      std::span<const std::uint32_t> extents);
 
   // Returns the file of a shard that is in use, open for as long as the pointer is kept. The set
   // keeps a few open besides (mapped shards need none); another one is opened and checked again.

@@ -26,30 +26,65 @@ Bytes part_of(Bytes bytes, ByteRange outer, ByteRange inner) {
   return bytes.subspan(inner.begin - outer.begin, inner.size());
 }
 
+// A read that brings in nothing but bytes of one unbroken slice, or what lies in the first or last
+// aligned block beside them, ends where the slice wants them: in the room of slice `number`, from
+// `offset` on. No other read touches these blocks of the room.
+struct DirectPlace {
+  std::uint32_t number = 0;
+  std::uint64_t offset = 0;
+};
+std::optional<DirectPlace> direct_place(const format::Index& index, const SlicePlan& plan,
+                                        const PlannedRead& read, std::span<const SliceRoom> rooms,
+                                        std::uint64_t memory_alignment) {
+  if (read.piece_count != 1) return std::nullopt;
+  const PlannedPiece& piece = plan.pieces[read.piece_first];
+  if (piece.slice_count != 1) return std::nullopt;
+  const std::uint32_t number = plan.by_extent[piece.slice_first];
+  const PlannedSlice& slice = plan.slices[number];
+  if (!slice.layout.contiguous()) return std::nullopt;
+  const ByteRange place = place_of(index, slice);
+  const bool only_this = piece.stored.begin >= place.begin && piece.stored.end <= place.end;
+  const bool begins = read.range.begin == piece.stored.begin || piece.stored.begin == place.begin;
+  const bool ends = read.range.end == piece.stored.end || piece.stored.end == place.end;
+  if (!only_this || !begins || !ends) return std::nullopt;
+  const std::uint64_t room_begin = place.begin - rooms[number].lead;
+  if (read.range.begin < room_begin ||
+      !base::range_within(read.range.begin - room_begin, read.range.size(), rooms[number].size)) {
+    return std::nullopt;
+  }
+  const DirectPlace found{number, read.range.begin - room_begin};
+  const bool aligned =
+      memory_alignment <= base::kPageSize && base::is_aligned(found.offset, memory_alignment);
+  return aligned ? std::optional(found) : std::nullopt;
+}
+
 }  // namespace
 
-Result<std::vector<SliceTarget>> allocate_targets(const std::shared_ptr<MemoryBudget>& memory,
-                                                  const format::Index& index,
-                                                  std::span<const PlannedSlice> slices,
-                                                  const ReadControl& control) {
-  std::vector<std::uint64_t> leads(slices.size());
-  std::vector<std::uint64_t> sizes(slices.size());
-  for (std::size_t i = 0; i < slices.size(); ++i) {
-    sizes[i] = slices[i].layout.nbytes;
-    if (!slices[i].layout.contiguous()) continue;
-    const ByteRange place = place_of(index, slices[i]);
-    const std::uint64_t begin = base::align_down(place.begin, base::kPageSize);
-    leads[i] = place.begin - begin;
-    sizes[i] = base::align_up(place.end, base::kPageSize) - begin;
+std::vector<SliceRoom> rooms_of(const format::Index& index, std::span<const PlannedSlice> slices,
+                                std::span<const ShardReads> reads) {
+  std::vector<SliceRoom> rooms;
+  rooms.reserve(slices.size());
+  for (const PlannedSlice& slice : slices) {
+    rooms.push_back({.size = slice.layout.nbytes});
+    if (!slice.layout.contiguous()) continue;
+    const ByteRange place = place_of(index, slice);
+    const std::uint32_t shard = index.extents()[slice.extent].shard;
+    const ByteRange whole =
+        aligned_range(place, reads_of(reads, shard).alignment, index.shards()[shard].file_size);
+    rooms.back() = {whole.size(), place.begin - whole.begin};
   }
-  // Before there is memory for them: only the end of a block says that memory has come back.
-  std::vector<SliceTarget> targets;
-  targets.reserve(slices.size());
-  for (const std::uint64_t lead : leads)
-    targets.push_back({std::make_shared<Block>(HostBuffer(), ByteRange{}, memory), lead});
-  WPACK_ASSIGN(auto buffers, memory->obtain(sizes, control, nullptr));
-  for (std::size_t i = 0; i < slices.size(); ++i) targets[i].block->buffer = std::move(buffers[i]);
-  return targets;
+  return rooms;
+}
+
+ScratchReads scratch_reads(const format::Index& index, const SlicePlan& plan,
+                           std::span<const SliceRoom> rooms, std::uint64_t memory_alignment) {
+  ScratchReads scratch;
+  for (const PlannedRead& read : plan.reads) {
+    if (direct_place(index, plan, read, rooms, memory_alignment)) continue;
+    scratch.size = std::max(scratch.size, read.range.size());
+    ++scratch.count;
+  }
+  return scratch;
 }
 
 Status check_chunks(const format::Index& index, ChunkChecker& checker, const PlannedPiece& piece,
@@ -82,28 +117,39 @@ Status copy_piece(const SlicePlan& plan, const PlannedPiece& piece, Bytes stored
 }
 
 SliceBatch::SliceBatch(const format::Index& index, ShardSet& shards, AccessCounters& counters,
-                       AsyncReader& reader, MemoryBudget& memory, ChunkChecker* checker,
-                       const SlicePlan& plan, std::span<const SliceTarget> targets,
-                       const ReadControl& control)
+                       AsyncReader& reader, std::uint32_t depth, MemoryBudget& memory,
+                       ChunkChecker* checker, const Work& work, const ReadControl& control)
     : index_(index),
       shards_(shards),
       counters_(counters),
       memory_(memory),
       checker_(checker),
-      plan_(plan),
-      targets_(targets),
-      slots_(std::min(
-          {kSlots, plan.reads.size(), std::size_t{std::max(reader.limits().max_in_flight, 1U)}})),
+      work_(work),
+      plan_(work.plan),
       memory_alignment_(reader.limits().memory_alignment),
+      slots_(std::min<std::size_t>(
+          {std::max(depth, 1U), plan_.reads.size(), std::max(reader.limits().max_in_flight, 1U)})),
       control_(control),
       reads_(reader, counters, control) {
-  for (std::size_t i = 0; i < targets.size(); ++i) out_.push_back(targets[i].bytes(plan.slices[i]));
+  for (std::size_t i = 0; i < work.targets.size(); ++i)
+    out_.push_back(work.targets[i].bytes(plan_.slices[i]));
+  add_scratch();
 }
 
-SliceBatch::~SliceBatch() {
-  reads_.stop();
-  slots_.clear();
-  memory_.notify();  // what the reads had to themselves is free
+SliceBatch::~SliceBatch() { reads_.stop(); }
+
+// Of a budget, no more than a layer may take.
+void SliceBatch::add_scratch() {
+  const auto [size, count] = scratch_reads(index_, plan_, work_.rooms, memory_alignment_);
+  if (count == 0) return;
+  free_scratch_.push_back(work_.scratch);
+  const std::uint64_t most = std::min<std::uint64_t>(slots_.size(), count);
+  for (std::uint64_t i = 1; i < most && i < memory_.largest_layer() / size; ++i) {
+    auto more = memory_.obtain_now({&size, 1}, nullptr);
+    if (!more) return;
+    more_scratch_.push_back(std::move(more->front()));
+    free_scratch_.push_back(more_scratch_.back().bytes());
+  }
 }
 
 Status SliceBatch::run() {
@@ -116,66 +162,39 @@ Status SliceBatch::run() {
   return {};
 }
 
-// A read that brings in nothing but bytes of one unbroken slice, or what lies in the first or last
-// aligned block beside them, ends where the slice wants them. No other read touches these blocks of
-// the target.
-std::optional<MutableBytes> SliceBatch::direct_target(const PlannedRead& read) const {
-  if (read.piece_count != 1) return std::nullopt;
-  const PlannedPiece& piece = plan_.pieces[read.piece_first];
-  if (piece.slice_count != 1) return std::nullopt;
-  const std::uint32_t number = plan_.by_extent[piece.slice_first];
-  const PlannedSlice& slice = plan_.slices[number];
-  if (!slice.layout.contiguous()) return std::nullopt;
-  const ByteRange place = place_of(index_, slice);
-  const bool only_this = piece.stored.begin >= place.begin && piece.stored.end <= place.end;
-  const bool begins = read.range.begin == piece.stored.begin || piece.stored.begin == place.begin;
-  const bool ends = read.range.end == piece.stored.end || piece.stored.end == place.end;
-  if (!only_this || !begins || !ends) return std::nullopt;
-  const std::uint64_t buffer_begin = place.begin - targets_[number].lead;
-  const MutableBytes buffer = targets_[number].block->buffer.bytes();
-  if (read.range.begin < buffer_begin ||
-      !base::range_within(read.range.begin - buffer_begin, read.range.size(), buffer.size())) {
-    return std::nullopt;
+std::optional<MutableBytes> SliceBatch::place_for(const PlannedRead& read, Slot& slot) {
+  if (const auto direct = direct_place(index_, plan_, read, work_.rooms, memory_alignment_)) {
+    return work_.targets[direct->number].block->buffer.bytes().subspan(direct->offset,
+                                                                       read.range.size());
   }
-  const MutableBytes out = buffer.subspan(read.range.begin - buffer_begin, read.range.size());
-  if (reinterpret_cast<std::uintptr_t>(out.data()) % memory_alignment_ != 0) return std::nullopt;
-  return out;
+  if (free_scratch_.empty()) return std::nullopt;
+  slot.scratch = free_scratch_.back();
+  free_scratch_.pop_back();
+  return slot.scratch.first(read.range.size());
 }
 
-Status SliceBatch::fill(Slot& slot, std::uint32_t number) {
-  const PlannedRead& read = plan_.reads[number];
-  slot.read = number;
-  WPACK_ASSIGN(const CheckedShard* shard, shards_.use(read.shard));
-  WPACK_ASSIGN(slot.file, shards_.readable(*shard, shard->reading.choice.method));
-  const auto direct = direct_target(read);
-  slot.direct = direct.has_value();
-  if (slot.direct) {
-    slot.out = *direct;
-  } else {
-    if (slot.scratch.bytes().size() < read.range.size()) {
-      slot.scratch = {};
-      const std::uint64_t size = read.range.size();
-      // Without the deadline: the memory may be what this call holds, which nobody gives back.
-      const ReadControl now{.cancelled = control_.cancelled};
-      auto scratch = memory_.obtain({&size, 1}, now, nullptr);
-      if (!scratch) return std::move(scratch).error().in(slot.file.file->label());
-      slot.scratch = std::move(scratch->front());
-    }
-    slot.out = slot.scratch.bytes().first(read.range.size());
-  }
-  slot.busy = true;
-  return {};
+void SliceBatch::free(Slot& slot) {
+  if (!slot.scratch.empty()) free_scratch_.push_back(slot.scratch);
+  slot = {};
 }
 
-// Starts reads until every slot is busy or the engine is full.
+// Starts reads until every slot is busy, all scratch is in use, or the engine is full.
 Status SliceBatch::submit() {
   for (std::size_t i = 0; i < slots_.size() && next_ < plan_.reads.size(); ++i) {
-    if (slots_[i].busy) continue;
-    WPACK_TRY(fill(slots_[i], next_));
-    const FileRead read{slots_[i].file, plan_.reads[next_].range.begin, slots_[i].out, i};
+    Slot& slot = slots_[i];
+    if (slot.busy) continue;
+    const PlannedRead& planned = plan_.reads[next_];
+    const auto place = place_for(planned, slot);
+    if (!place) return {};
+    slot.read = next_;
+    slot.out = *place;
+    slot.busy = true;
+    WPACK_ASSIGN(const CheckedShard* shard, shards_.use(planned.shard));
+    WPACK_ASSIGN(slot.file, shards_.readable(*shard, shard->reading.choice.method));
+    const FileRead read{slot.file, planned.range.begin, slot.out, i};
     WPACK_ASSIGN(const std::size_t accepted, reads_.submit({&read, 1}));
     if (accepted == 0) {
-      slots_[i].busy = false;
+      free(slot);
       return {};
     }
     ++next_;
@@ -193,11 +212,11 @@ Status SliceBatch::finish(Slot& slot) {
                              stored.size());
       WPACK_TRY(check_chunks(index_, *checker_, piece, stored));
     }
-    if (slot.direct) continue;
+    if (slot.scratch.empty()) continue;
     if (Status copied = copy_piece(plan_, piece, stored, out_); !copied)
       return std::move(copied).error().in(slot.file.file->label());
   }
-  slot.busy = false;
+  free(slot);
   return {};
 }
 

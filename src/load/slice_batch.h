@@ -20,6 +20,27 @@
 
 namespace wpack::load {
 
+// How much memory one slice takes, and where in it the slice begins. That of an unbroken run has
+// room for the aligned reads that bring it in, at an address that is aligned as the file offset is,
+// so that they may end there directly.
+struct SliceRoom {
+  std::uint64_t size = 0;
+  std::uint64_t lead = 0;
+};
+[[nodiscard]] std::vector<SliceRoom> rooms_of(const format::Index& index,
+                                              std::span<const PlannedSlice> slices,
+                                              std::span<const ShardReads> reads);
+
+// The reads of a plan that cannot end in the room of their slice.
+struct ScratchReads {
+  std::uint64_t size = 0;  // of the largest; 0: there are none
+  std::uint64_t count = 0;
+};
+// `memory_alignment`: what the engine asks of memory that it reads into.
+[[nodiscard]] ScratchReads scratch_reads(const format::Index& index, const SlicePlan& plan,
+                                         std::span<const SliceRoom> rooms,
+                                         std::uint64_t memory_alignment);
+
 // Where the bytes of one slice go.
 struct SliceTarget {
   std::shared_ptr<Block> block;
@@ -29,13 +50,6 @@ struct SliceTarget {
     return block->buffer.bytes().subspan(lead, slice.layout.nbytes);
   }
 };
-
-// Returns memory for each of `slices`, all or none. That of an unbroken run has room for the
-// aligned reads that bring it in, at an address that is aligned as the file offset is, so that they
-// may end there directly. Errors: those of MemoryBudget::obtain.
-[[nodiscard]] Result<std::vector<SliceTarget>> allocate_targets(
-    const std::shared_ptr<MemoryBudget>& memory, const format::Index& index,
-    std::span<const PlannedSlice> slices, const ReadControl& control);
 
 // Checks the chunks of `piece`, whose stored bytes are `stored`. Errors: kIntegrity.
 [[nodiscard]] Status check_chunks(const format::Index& index, ChunkChecker& checker,
@@ -49,11 +63,19 @@ struct SliceTarget {
 // One use: run() once. Thread safety: one thread.
 class SliceBatch {
  public:
-  // All outlive the batch. `checker` is null where nothing is to be checked.
+  // What is read, and into what. `targets` are in the plan's rooms, `scratch` has room for the
+  // largest of the plan's scratch_reads().
+  struct Work {
+    const SlicePlan& plan;
+    std::span<const SliceRoom> rooms;
+    std::span<const SliceTarget> targets;
+    MutableBytes scratch;
+  };
+  // All outlive the batch. Up to `depth` reads are under way at a time, as far as there is memory
+  // for more of them beside `scratch`. `checker` is null where nothing is to be checked.
   SliceBatch(const format::Index& index, ShardSet& shards, AccessCounters& counters,
-             AsyncReader& reader, MemoryBudget& memory, ChunkChecker* checker,
-             const SlicePlan& plan, std::span<const SliceTarget> targets,
-             const ReadControl& control);
+             AsyncReader& reader, std::uint32_t depth, MemoryBudget& memory, ChunkChecker* checker,
+             const Work& work, const ReadControl& control);
   SliceBatch(const SliceBatch&) = delete;
   SliceBatch& operator=(const SliceBatch&) = delete;
   // Whatever ended it, nothing writes into the targets any more when it is gone.
@@ -63,20 +85,19 @@ class SliceBatch {
   [[nodiscard]] Status run();
 
  private:
-  // A read that is under way: into a target, or into memory of its own.
+  // A read that is under way: into a target, or into scratch.
   struct Slot {
     std::uint32_t read = 0;
     ReadableShard file;
-    HostBuffer scratch;
+    MutableBytes scratch;
     MutableBytes out;
-    bool direct = false;
     bool busy = false;
   };
-  static constexpr std::size_t kSlots = 8;
-  static_assert(kSlots <= ReadsInFlight::kMaxBatch);
 
-  [[nodiscard]] std::optional<MutableBytes> direct_target(const PlannedRead& read) const;
-  [[nodiscard]] Status fill(Slot& slot, std::uint32_t number);
+  void add_scratch();
+  // Returns where the read goes; nothing if all scratch is in use.
+  [[nodiscard]] std::optional<MutableBytes> place_for(const PlannedRead& read, Slot& slot);
+  void free(Slot& slot);
   [[nodiscard]] Status submit();
   [[nodiscard]] Status finish(Slot& slot);
 
@@ -85,12 +106,14 @@ class SliceBatch {
   AccessCounters& counters_;
   MemoryBudget& memory_;
   ChunkChecker* const checker_;
+  const Work work_;
   const SlicePlan& plan_;
-  const std::span<const SliceTarget> targets_;
+  const std::uint64_t memory_alignment_;
   std::vector<MutableBytes> out_;
+  std::vector<HostBuffer> more_scratch_;
+  std::vector<MutableBytes> free_scratch_;
   std::vector<Slot> slots_;
   std::uint32_t next_ = 0;  // of the reads
-  const std::uint64_t memory_alignment_;
   const ReadControl& control_;
   ReadsInFlight reads_;
 };

@@ -10,7 +10,6 @@
 #include "base/align.h"
 #include "base/checked_math.h"
 #include "codec/codec.h"
-#include "load/read_planner.h"
 #include "wpack/text.h"
 
 namespace wpack::load {
@@ -85,8 +84,10 @@ class Planner {
     }
   }
 
-  [[nodiscard]] std::uint64_t alignment(std::uint32_t shard) const {
-    return shard < options_.alignments.size() ? options_.alignments[shard] : base::kPageSize;
+  // The range of a read that brings `stored` in.
+  [[nodiscard]] ByteRange read_range(std::uint32_t shard, ByteRange stored) const {
+    return aligned_range(stored, reads_of(options_.reads, shard).alignment,
+                         index_.shards()[shard].file_size);
   }
 
   // Plans one extent, of which by_extent[first, first + count) need something.
@@ -123,12 +124,12 @@ class Planner {
   // Cuts at aligned places of the file.
   [[nodiscard]] Status add_bytes(const format::ExtentRow& extent, ByteRange raw,
                                  PlannedPiece piece) {
-    const std::uint64_t align = alignment(extent.shard);
+    const auto [align, max_size] = reads_of(options_.reads, extent.shard);
     const std::uint64_t end = extent.offset + raw.end;
     std::uint64_t begin = extent.offset + raw.begin;
     while (begin < end) {
-      const std::uint64_t cut = base::align_down(begin, align) +
-                                std::max(align, base::align_down(options_.max_read, align));
+      const std::uint64_t cut =
+          base::align_down(begin, align) + std::max(align, base::align_down(max_size, align));
       piece.stored = {begin, std::min(cut, end)};
       piece.raw = {begin - extent.offset, piece.stored.end - extent.offset};
       plan_.pieces.push_back(piece);
@@ -141,6 +142,7 @@ class Planner {
   [[nodiscard]] Status add_chunks(const format::ExtentRow& extent, ChunkSpan chunks,
                                   PlannedPiece piece) {
     const std::uint64_t stored_end = extent.offset + extent.stored_size;
+    const std::uint64_t max_size = reads_of(options_.reads, extent.shard).max_size;
     piece.chunk_count = 0;
     for (std::uint32_t i = chunks.first; i < chunks.last; ++i) {
       const format::ChunkRow chunk = index_.chunks()[extent.chunk_first + i];
@@ -150,7 +152,8 @@ class Planner {
           (piece.chunk_count > 0 && stored.begin < piece.stored.end)) {
         return index_changed();
       }
-      if (piece.chunk_count > 0 && stored.end - piece.stored.begin > options_.max_read) {
+      if (piece.chunk_count > 0 &&
+          read_range(extent.shard, {piece.stored.begin, stored.end}).size() > max_size) {
         plan_.pieces.push_back(piece);
         piece.chunk_count = 0;
       }
@@ -173,16 +176,12 @@ class Planner {
   void add_to_reads(std::uint32_t number) {
     const PlannedPiece& piece = plan_.pieces[number];
     const std::uint32_t shard = index_.extents()[piece.extent].shard;
-    const std::uint64_t align = alignment(shard);
-    const std::uint64_t file_size = index_.shards()[shard].file_size;
-    const std::uint64_t begin = base::align_down(piece.stored.begin, align);
-    const std::uint64_t end =
-        std::max(piece.stored.end, std::min(base::align_up(piece.stored.end, align), file_size));
+    const auto [begin, end] = read_range(shard, piece.stored);
     if (!plan_.reads.empty()) {
       PlannedRead& last = plan_.reads.back();
       const bool close = last.shard == shard && begin >= last.range.begin &&
                          (begin <= last.range.end || begin - last.range.end <= options_.max_gap);
-      if (close && end - last.range.begin <= options_.max_read) {
+      if (close && end - last.range.begin <= reads_of(options_.reads, shard).max_size) {
         last.range.end = std::max(last.range.end, end);
         ++last.piece_count;
         return;

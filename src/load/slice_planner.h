@@ -9,7 +9,7 @@
 // How much is read beyond what is needed: with
 //   A  the largest alignment of a shard, less 1,
 //   U  the largest unit of the extents, less 1: a chunk where whole chunks are wanted, else 1 byte,
-//   G  SlicePlanOptions::max_gap,      M  SlicePlanOptions::max_read,
+//   G  SlicePlanOptions::max_gap,      M  the smallest ShardReads::max_size,
 // and of every slice that needs `needed` bytes in `runs` unbroken runs, which from the first to the
 // last byte span `span` bytes,
 //   edges = 2 A + 2 U + G
@@ -24,6 +24,7 @@
 
 #include "base/slice_layout.h"
 #include "format/index.h"
+#include "load/read_planner.h"
 #include "wpack/error.h"
 #include "wpack/tensor_slice.h"
 #include "wpack/types.h"
@@ -35,11 +36,10 @@ namespace wpack::load {
 inline constexpr std::uint64_t kMaxSliceGap = std::uint64_t{16} << 10;
 
 struct SlicePlanOptions {
-  // Of offsets and sizes of reads, a power of two for each shard; empty: pages.
-  std::span<const std::uint64_t> alignments = {};
+  // By number of the shard; none: the default. A read is never cut below one aligned block or the
+  // blocks that one chunk lies in.
+  std::span<const ShardReads> reads = {};
   std::uint64_t max_gap = kMaxSliceGap;
-  // Larger reads are cut, at most down to one aligned block or chunk.
-  std::uint64_t max_read = std::uint64_t{2} << 20;
   // Read whole chunks, so that their checksums can be checked.
   bool whole_chunks = false;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "load/read_control.h"
 #include "load/reader_leases.h"
 #include "load/shard_set.h"
+#include "load/slice_batch.h"
 #include "load/slice_planner.h"
 #include "wpack/error.h"
 
@@ -53,9 +55,10 @@ class SliceReader {
   [[nodiscard]] Result<ReadPlan> plan_of(std::span<const PlannedSlice> slices);
 
   // Returns the bytes of `slices` (RAW extents). A slice that is one unbroken run of a mapped shard
-  // is a view of it; all others are gathered in private memory. Besides that, up to eight reads of
-  // a plan are kept in memory at a time. Errors: kIo, kIntegrity, kLimit (memory, threads),
-  // kCancelled, kDeadline.
+  // is a view of it; all others are gathered in private memory. Besides that, as many reads are
+  // kept in memory at a time as the shard's choice has under way, of its block size: fewer, and at
+  // last small ones, where a budget has no room for them. Errors: kIo, kIntegrity, kLimit (memory,
+  // threads), kCancelled, kDeadline.
   [[nodiscard]] Result<std::vector<SliceBytes>> read(std::span<const PlannedSlice> slices,
                                                      const ReadControl& control);
 
@@ -66,19 +69,47 @@ class SliceReader {
     std::vector<std::size_t> gathered;  // from mapped shards
     std::vector<std::size_t> read;
   };
+  // Slices that reach private memory together: from mapped shards, or through one reader.
+  struct Part {
+    std::vector<std::size_t> chosen;                          // positions in what was asked for
+    std::optional<ReaderLeases::Lease> lease = std::nullopt;  // none: from mapped shards
+    std::uint32_t depth = 0;
+    SlicePlan plan = {};
+    std::vector<SliceRoom> rooms = {};
+    std::uint64_t scratch_size = 0;
+    std::vector<SliceTarget> targets = {};
+  };
+  // The largest reads where there is no room for those of the shard's block size. The same under
+  // every budget, and reads that are chosen are never cut to less: so a budget that is named for
+  // these is enough, and no smaller one is.
+  static constexpr std::uint64_t kSmallRead = std::uint64_t{64} << 10;
+
   [[nodiscard]] Result<Ways> choose_ways(std::span<const PlannedSlice> slices);
+  // How the shards of the chosen slices are read.
+  [[nodiscard]] Result<std::vector<ShardReads>> reads_of(std::span<const PlannedSlice> slices,
+                                                         std::span<const std::size_t> chosen,
+                                                         std::uint64_t max_read);
   [[nodiscard]] Result<SlicePlan> plan(std::span<const PlannedSlice> slices,
                                        std::span<const std::size_t> chosen,
-                                       bool whole_chunks) const;
+                                       std::span<const ShardReads> reads, bool whole_chunks) const;
   [[nodiscard]] Result<SliceBytes> view(const PlannedSlice& slice, const ReadControl& control);
   // Checks chunks of a mapped extent. Errors: those of LayerReader::check_mapped, kCancelled,
   // kDeadline.
   [[nodiscard]] Status check(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
                              const ReadControl& control);
-  // Brings the chosen slices into private memory, from mapped shards or by reading with one engine.
-  [[nodiscard]] Status copy(std::span<const PlannedSlice> slices,
-                            std::span<const std::size_t> chosen, bool mapped,
-                            const ReadControl& control, std::vector<SliceBytes>& result);
+  // Divides what is gathered and read.
+  [[nodiscard]] Result<std::vector<Part>> make_parts(std::span<const PlannedSlice> slices,
+                                                     Ways ways);
+  // Plans the parts with reads of at most `max_read` bytes.
+  [[nodiscard]] Status plan_parts(std::span<const PlannedSlice> slices, std::uint64_t max_read,
+                                  std::vector<Part>& parts);
+  // Takes the memory of all parts, and returns the scratch that they use one after the other.
+  [[nodiscard]] Result<HostBuffer> allocate(std::span<const PlannedSlice> slices,
+                                            const ReadControl& control,
+                                            MemoryBudget::Reading& reading,
+                                            std::vector<Part>& parts);
+  // Brings a part into its memory.
+  [[nodiscard]] Status copy(Part& part, MutableBytes scratch, const ReadControl& control);
   // Groups slices of shards that one engine reads.
   [[nodiscard]] Result<std::vector<std::vector<std::size_t>>> group_by_engine(
       std::span<const PlannedSlice> slices, std::span<const std::size_t> chosen);

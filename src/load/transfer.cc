@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/align.h"
@@ -21,8 +22,8 @@ load::ReadControl transfer_control_of(const TransferOptions& options) {
   return {.stop = options.stop, .deadline = options.deadline};
 }
 
-Status named(const ContainerState& state, Status status) {
-  if (!status) status = state.opened_index().named(std::move(status).error());
+Status named(const ContainerState& state, Status status, std::string_view what) {
+  if (!status) status = state.opened_index().named(std::move(status).error(), what);
   return status;
 }
 
@@ -99,7 +100,8 @@ Status read_tensor(const Container& container, std::uint32_t id, MutableBytes ou
   state.first_uses().note(state.index().tensors()[id].layer);
   if (out.empty()) return {};
   return named(
-      state, loading.transfer.to_host(source, out, transfer_control_of(options), options.progress));
+      state, loading.transfer.to_host(source, out, transfer_control_of(options), options.progress),
+      load::tensor_text(state.index(), id));
 }
 
 Status copy_to_device(const Container& container, std::span<const TensorDestination> tensors,
@@ -114,8 +116,10 @@ Status copy_to_device(const Container& container, std::span<const TensorDestinat
     sources.push_back(source);
     destinations.push_back(to);
   }
-  return named(state, loading.transfer.to_device(sources, destinations, ring,
-                                                 transfer_control_of(options), options.progress));
+  return named(state,
+               loading.transfer.to_device(sources, destinations, ring, transfer_control_of(options),
+                                          options.progress),
+               fmt::format("copy of {} tensors to a device", tensors.size()));
 }
 
 Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, StagingRing& ring,
@@ -137,9 +141,10 @@ Result<DeviceLayer> load_layer(const Container& container, std::uint32_t id, Sta
     destinations.push_back(
         memory->range().sub_range(places.offsets[i], places.sources[i].raw.size()));
   }
-  WPACK_TRY(
-      named(state, loading.transfer.to_device(places.sources, destinations, ring,
-                                              transfer_control_of(options), options.progress)));
+  WPACK_TRY(named(state,
+                  loading.transfer.to_device(places.sources, destinations, ring,
+                                             transfer_control_of(options), options.progress),
+                  load::layer_text(index, id)));
   std::vector<DeviceTensor> tensors;
   tensors.reserve(layer.tensor_count);
   for (std::uint32_t i = 0; i < layer.tensor_count; ++i) {

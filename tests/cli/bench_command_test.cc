@@ -139,7 +139,7 @@ TEST_F(BenchCommandTest, MeasuresVariantsOfItsOwn) {
 TEST_F(BenchCommandTest, GoesOnWithoutAContestantThatFails) {
   const Json json = bench({"--warm", "--touch", "pages", "--budget", "1KiB"});
   EXPECT_EQ(json["rows"][0]["reason"], nullptr);
-  EXPECT_THAT(json["rows"][1]["reason"].get<std::string>(), HasSubstr("over the budget"));
+  EXPECT_THAT(json["rows"][1]["reason"].get<std::string>(), HasSubstr("over the memory budget"));
 }
 
 TEST_F(BenchCommandTest, SkipsPythonContestantsWithoutAnInterpreter) {

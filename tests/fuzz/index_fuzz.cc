@@ -76,7 +76,7 @@ std::set<std::uint32_t> require_sound_layer(const Index& index, std::uint32_t id
   require(index.find_layer(index.name_of(row)) == id, "a layer is found by its name");
   const std::vector<std::uint32_t> extents = load::extents_of_layer(index, id);
   std::uint64_t planned = 0;
-  for (const load::ExtentRun& run : load::plan_runs(index, extents)) {
+  for (const load::ExtentRun& run : load::plan_runs(index, extents, {})) {
     planned += run.count;
     require(run.range.begin < run.range.end && run.shard < index.shards().size() &&
                 run.range.end <= index.shards()[run.shard].file_size,

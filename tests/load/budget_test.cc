@@ -106,8 +106,8 @@ TEST_F(BudgetTest, NeverGivesUpWhatHandlesHold) {
   }
   EXPECT_THAT(container.layer(3).acquire(),
               Fails(ErrorCode::kLimit,
-                    "m.wpack/00000.wps: allocation of 1048576 bytes is over the "
-                    "budget: 3145728 of 3145728 bytes are in use"));
+                    "m.wpack: layer 'layers.3': 1048576 bytes are over the memory budget: 3145728 "
+                    "of 3145728 bytes are in use, a budget of 4194304 bytes would do"));
   for (std::uint32_t i = 0; i < 3; ++i) EXPECT_TRUE(is_layer(views[i], i));
   views.erase(views.begin());
   visit(container, 3);
@@ -128,7 +128,9 @@ TEST_F(BudgetTest, RefusesALayerThatIsTooLargeAndSaysWhatWouldDo) {
 
 TEST_F(BudgetTest, RefusesATensorThatIsLargerThanTheBudget) {
   const Container container = open(kMiB - 1);
-  EXPECT_THAT(container.tensor(0U), Fails(ErrorCode::kLimit, "1048576 bytes is over the budget"));
+  EXPECT_THAT(
+      container.tensor(0U),
+      Fails(ErrorCode::kLimit, "tensor 'layers.0.w': 1048576 bytes are over the memory budget"));
 }
 
 TEST_F(BudgetTest, WaitsForMemoryUntilTheDeadline) {
@@ -136,7 +138,7 @@ TEST_F(BudgetTest, WaitsForMemoryUntilTheDeadline) {
   std::vector<LayerView> views;
   for (std::uint32_t i = 0; i < 2; ++i) views.push_back(container.layer(i).acquire().value());
   EXPECT_THAT(container.layer(2).acquire(within(milliseconds(20))),
-              Fails(ErrorCode::kDeadline, "over the budget"));
+              Fails(ErrorCode::kDeadline, "over the memory budget"));
   std::thread other([&] {
     std::this_thread::sleep_for(milliseconds(20));
     container.layer(0).release();
@@ -191,8 +193,8 @@ TEST_F(BudgetTest, DoesNotWaitForReadaheadThatWaitsForMemoryItself) {
   ASSERT_OK_AND_ASSIGN(const LayerView second, container.layer(1).acquire());
   ASSERT_THAT(container.layer(2).prefetch(), IsOk());
   std::this_thread::sleep_for(milliseconds(20));
-  EXPECT_THAT(container.layer(2).acquire(), Fails(ErrorCode::kLimit, "over the budget"));
-  EXPECT_THAT(container.layer(3).acquire(), Fails(ErrorCode::kLimit, "over the budget"));
+  EXPECT_THAT(container.layer(2).acquire(), Fails(ErrorCode::kLimit, "over the memory budget"));
+  EXPECT_THAT(container.layer(3).acquire(), Fails(ErrorCode::kLimit, "over the memory budget"));
 }
 
 TEST_F(BudgetTest, LetsADemandHaveTheMemoryOfWhatWasReadAhead) {

@@ -228,8 +228,9 @@ TEST_F(FaultyLoadTest, ReadsCorrectlyWhenCompletionsComeLateAndInAnyOrder) {
 
 TEST_F(FaultyLoadTest, RejectsWhatIsOverTheMemoryBudget) {
   const Container container = open({}, VerifyPolicy::kTouch, 1 << 20);
-  EXPECT_THAT(container.tensor("a.0"),
-              Fails(ErrorCode::kLimit, "m.wpack/00000.wps: allocation of 9437184 bytes"));
+  EXPECT_THAT(
+      container.tensor("a.0"),
+      Fails(ErrorCode::kLimit, "m.wpack: tensor 'a.0': 9437184 bytes are over the memory budget"));
   EXPECT_THAT(container.layer(0).acquire(),
               Fails(ErrorCode::kLimit,
                     "m.wpack: layer 'a' takes 9441280 bytes, more than 2/5 of the memory "

@@ -85,9 +85,37 @@ TEST_F(PlannedMatrixTest, RoundsOutToChunksWhereTheyAreToBeChecked) {
 }
 
 TEST_F(PlannedMatrixTest, TakesTheAlignmentOfTheShard) {
-  const std::uint64_t alignments[] = {512};
-  const SlicePlan plan = plan_of(index_, {slice(0, 1, {{5000, 5100}})}, {.alignments = alignments});
-  EXPECT_EQ(plan.reads[0].range, (ByteRange{8704, 9216}));
+  const auto first_read = [&](std::uint64_t alignment) {
+    const load::ShardReads reads{.alignment = alignment};
+    return plan_of(index_, {slice(0, 1, {{5000, 5100}})}, {.reads = {&reads, 1}}).reads[0].range;
+  };
+  EXPECT_EQ(first_read(1), (ByteRange{9096, 9196}));
+  EXPECT_EQ(first_read(512), (ByteRange{8704, 9216}));
+  EXPECT_EQ(first_read(4096), (ByteRange{8192, 12288}));
+  EXPECT_EQ(first_read(65536).begin, 0U);
+}
+
+TEST_F(PlannedMatrixTest, CutsReadsAtTheSizeOfTheShard) {
+  for (const bool whole_chunks : {false, true}) {
+    const load::ShardReads large{.max_size = 16 << 20};
+    const SlicePlan one = plan_of(index_, {slice(0, 0, {{0, 256}})},
+                                  {.reads = {&large, 1}, .whole_chunks = whole_chunks});
+    EXPECT_EQ(one.cost.read_count, 1U);
+    const load::ShardReads small{.max_size = 64 << 10};
+    const SlicePlan many = plan_of(index_, {slice(0, 0, {{0, 256}})},
+                                   {.reads = {&small, 1}, .whole_chunks = whole_chunks});
+    EXPECT_EQ(many.cost.read_count, 256U);
+  }
+}
+
+TEST(SlicePlannerTest, CountsTheBlocksAroundChunksInTheSizeOfARead) {
+  ContainerBuilder builder;
+  builder.layer("a").tensor("odd", pattern_bytes(100, 1));
+  builder.tensor("w", pattern_bytes(10 << 16, 2));  // at 4,352: chunks do not end at pages
+  const load::ShardReads reads{.max_size = 4 << 16};
+  const SlicePlan plan = plan_of(builder.index(), {slice(1, 0, {{0, 10 << 16}})},
+                                 {.reads = {&reads, 1}, .whole_chunks = true});
+  for (const PlannedRead& read : plan.reads) EXPECT_LE(read.range.size(), reads.max_size);
 }
 
 TEST_F(PlannedMatrixTest, CountsEqualSlicesOnce) {
@@ -155,10 +183,10 @@ class RandomPlan {
       requests_.push_back(std::move(request));
     }
     for (std::uint32_t i = 0; i < index_->shards().size(); ++i)
-      alignments_.push_back(std::uint64_t{1} << pick(0, 14));
-    options_ = {.alignments = alignments_,
+      reads_.push_back({.alignment = std::uint64_t{1} << pick(0, 16),
+                        .max_size = std::uint64_t{1} << pick(14, 21)});
+    options_ = {.reads = reads_,
                 .max_gap = std::array<std::uint64_t, 4>{0, 100, 5000, 1 << 17}[pick(0, 3)],
-                .max_read = std::uint64_t{1} << pick(14, 21),
                 .whole_chunks = pick(0, 1) == 0};
   }
 
@@ -207,7 +235,7 @@ class RandomPlan {
   }
 
   void check_range(const PlannedRead& read) {
-    const std::uint64_t alignment = alignments_[read.shard];
+    const std::uint64_t alignment = reads_[read.shard].alignment;
     const std::uint64_t file_size = index_->shards()[read.shard].file_size;
     EXPECT_TRUE(base::is_aligned(read.range.begin, alignment));
     EXPECT_TRUE(base::is_aligned(read.range.end, alignment) || read.range.end == file_size);
@@ -246,7 +274,12 @@ class RandomPlan {
 
   // The formula of slice_planner.h.
   [[nodiscard]] double bound(const SlicePlan& plan) const {
-    const auto align = static_cast<double>(*std::ranges::max_element(alignments_) - 1);
+    double align = 0;
+    auto max_size = static_cast<double>(reads_.front().max_size);
+    for (const load::ShardReads& shard : reads_) {
+      align = std::max(align, static_cast<double>(shard.alignment - 1));
+      max_size = std::min(max_size, static_cast<double>(shard.max_size));
+    }
     const double unit =
         options_.whole_chunks
             ? static_cast<double>((std::uint64_t{1} << index_->extents()[0].chunk_log2) - 1)
@@ -260,7 +293,7 @@ class RandomPlan {
       const auto span = static_cast<double>(planned.layout.span().size());
       sum += std::min(needed + runs * edges, span + edges);
     }
-    return sum + align * (1 + 2 * sum / static_cast<double>(options_.max_read));
+    return sum + align * (1 + 2 * sum / max_size);
   }
 
   std::mt19937 random_;
@@ -269,7 +302,7 @@ class RandomPlan {
   std::vector<std::vector<std::uint64_t>> shapes_;
   std::vector<DType> dtypes_;
   std::vector<SliceRequest> requests_;
-  std::vector<std::uint64_t> alignments_;
+  std::vector<load::ShardReads> reads_;
   SlicePlanOptions options_;
 };
 

@@ -7,7 +7,9 @@
 
 #include "load/test_container.h"
 #include "support/faulty_reader.h"
+#include "support/recording_reader.h"
 #include "support/slice_reference.h"
+#include "wpack/explain.h"
 
 namespace wpack::testing {
 namespace {
@@ -335,16 +337,38 @@ TEST_F(FaultySliceTest, ReadsCorrectlyWhenCompletionsComeLateAndInAnyOrder) {
 }
 
 TEST_F(FaultySliceTest, KeepsToTheMemoryOfThePool) {
-  // The slice takes 4 MB, and what is read for it 8 MiB, of which no more than 16 MiB are there at
-  // a time.
+  // The slice takes 4 MB, and what is read for it 12 MiB, of which some is there at a time.
   const Container enough = open({}, VerifyPolicy::kTouch, 24 << 20);
   for (int i = 0; i < 3; ++i) ASSERT_THAT(enough.slice("w", 1, 0, 300), IsOk());
   expect_sound(enough);
   const Container little = open({}, VerifyPolicy::kTouch, 1 << 20);
   EXPECT_THAT(little.slice("w", 1, 0, 300),
-              Fails(ErrorCode::kLimit, "m.wpack: allocation of 3686400 bytes is over the budget"));
-  EXPECT_THAT(little.slice("w", 1, 0, 1),
-              Fails(ErrorCode::kLimit, "m.wpack/00000.wps: allocation of 2097152 bytes"));
+              Fails(ErrorCode::kLimit, "m.wpack: slice of tensor 'w': 3751936 bytes are over the"));
+  ASSERT_THAT(little.slice("w", 1, 0, 1), IsOk());
+}
+
+// The policy fits both into a budget; the memory of these engines has none.
+TEST_F(FaultySliceTest, ReadsInTheBlocksAndTheDepthThatWereChosenForTheShard) {
+  for (const std::uint64_t budget : {64ULL << 20, 5ULL << 20, 1ULL << 20, 512ULL << 10}) {
+    const auto recorded = std::make_shared<RecordedReads>();
+    load::Engines engines = test_engines();
+    engines.make_reader =
+        [recorded](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
+      WPACK_ASSIGN(auto reader, make_pread_reader(2, choice.direct));
+      ReadLimits limits = reader->limits();
+      limits.max_in_flight = 100;
+      return std::make_unique<RecordingReader>(std::move(reader), limits, recorded);
+    };
+    ASSERT_OK_AND_ASSIGN(const Container container,
+                         load::open_container(path_, {.memory_budget = budget}, engines));
+    expect_sound(container);
+    ASSERT_OK_AND_ASSIGN(const Explanation explanation, explain(container));
+    const ReadChoice& choice = explanation.shards.front().choice;
+    std::uint64_t largest = 0;
+    for (const MutableBytes place : recorded->places) largest = std::max(largest, place.size());
+    EXPECT_EQ(largest, std::min<std::uint64_t>(choice.block_size, 2 << 20)) << budget;
+    EXPECT_EQ(recorded->most_in_flight, choice.depth) << budget;
+  }
 }
 
 TEST_F(FaultySliceTest, FailsWhenTheDeadlineHasPassedOrTheCallerStops) {
@@ -356,7 +380,7 @@ TEST_F(FaultySliceTest, FailsWhenTheDeadlineHasPassedOrTheCallerStops) {
     ASSERT_OK_AND_ASSIGN(const Container container, open_with(path_, {.access = access}));
     for (const std::uint32_t dim : {0U, 1U}) {
       EXPECT_THAT(container.slice("w", dim, 3, 1000, late),
-                  Fails(ErrorCode::kDeadline, "m.wpack: the deadline passed"));
+                  Fails(ErrorCode::kDeadline, "m.wpack: slice of tensor 'w': the deadline passed"));
       EXPECT_THAT(container.slice("w", dim, 3, 1000, stop),
                   Fails(ErrorCode::kCancelled, "cancelled"));
     }

@@ -28,7 +28,7 @@ TEST_F(TransferTest, FailsAtADeadlineThatHasPassed) {
   std::vector<std::byte> out(300'000);
   const TransferOptions options{.deadline = steady_clock::now() - std::chrono::seconds(1)};
   EXPECT_THAT(read_tensor(container, 0, out, options),
-              Fails(ErrorCode::kDeadline, "m.wpack: the deadline"));
+              Fails(ErrorCode::kDeadline, "m.wpack: tensor 'embed.weight': the deadline"));
   EXPECT_THAT(load_layer(container, 0, *ring_, options), Fails(ErrorCode::kDeadline, "deadline"));
 }
 

@@ -18,6 +18,7 @@ namespace wpack::testing {
 struct RecordedReads {
   std::mutex mutex;
   std::vector<MutableBytes> places;
+  std::size_t most_in_flight = 0;  // of one reader
 };
 
 class RecordingReader final : public AsyncReader {
@@ -42,6 +43,7 @@ class RecordingReader final : public AsyncReader {
                  reader_->submit(requests.first(std::min(room, requests.size()))));
     in_flight_ += accepted;
     const std::lock_guard lock(recorded_->mutex);
+    recorded_->most_in_flight = std::max(recorded_->most_in_flight, in_flight_);
     for (const ReadRequest& request : requests.first(accepted))
       recorded_->places.push_back(request.out);
     return accepted;
