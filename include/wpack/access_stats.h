@@ -31,7 +31,8 @@ struct AccessStats {
   std::uint64_t prefetched_bytes = 0;
   // What the kernel had against a mapping; empty if it had nothing.
   std::string mapping_refused = {};
-  // Of engines that were chosen because they worked when they were tried, and did not later.
+  // Engines and ways of reading that come first and that the host or a file lacks, for each shard
+  // that did without, and those that had worked when they were tried and did not later.
   std::vector<Fallback> fallbacks = {};
   std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
   std::uint64_t layer_misses = 0;     // acquired layers that had to be read

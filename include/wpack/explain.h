@@ -34,6 +34,9 @@ enum class ReadMethod {
 struct Refusal {
   std::string what;
   std::string reason;
+  // True: this host or file lacks it, and whoever uses the choice counts that
+  // (AccessStats::fallbacks). False: it would work, and not as well.
+  bool missing = false;
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
@@ -44,6 +47,10 @@ struct ReadChoice {
   std::uint64_t block_size = 0;  // bytes of one request; 0 where the kernel decides
   std::uint32_t depth = 0;       // requests in flight, or threads; 0 where the kernel decides
   std::optional<DirectAlignment> direct = std::nullopt;  // of direct reads: what they keep
+  // Of reads into private memory of wpack's own: threads that fault fresh memory in ahead of them,
+  // and what that costs one thread by the profile (FirstTouch), in nanoseconds for each 2^20 bytes.
+  std::uint32_t fault_threads = 0;
+  std::optional<std::uint64_t> first_touch = std::nullopt;
   std::vector<std::string> reasons = {};
   std::vector<Refusal> refused = {};  // in the order in which they were tried
 };
@@ -53,6 +60,10 @@ struct ShardExplanation {
   bool in_use = false;  // true: what its first use chose; false: what it would choose now
   FileFacts file;
   ReadChoice choice;
+  // How a transfer (wpack/transfer.h) of all its bytes would read them now. One transfer reads in
+  // one way: shards that differ are read through the page cache, and so is what direct reads cannot
+  // bring to its place, which AccessStats::fallbacks counts.
+  ReadChoice transfer;
 };
 
 struct Explanation {
@@ -64,6 +75,11 @@ struct Explanation {
 // Says how each shard is, or would be, brought into memory. Opens shards that are not in use and
 // reads no payload. Errors: kIo, kBadInput (a shard cannot be opened). Thread safety: any thread.
 [[nodiscard]] WPACK_EXPORT Result<Explanation> explain(const Container& container);
+// Says what explain() would say if the container at `path` were opened with `options`, also of
+// VerifyPolicy::kFull, without checking or reading payload. Errors: those of explain() and
+// Container::open.
+[[nodiscard]] WPACK_EXPORT Result<Explanation> explain(const std::string& path,
+                                                       const OpenOptions& options);
 
 // Returns what would be chosen for all bytes of the file in `report`, if it were the only shard of
 // a container that was opened with `profile`. Pure. Thread safety: any thread.

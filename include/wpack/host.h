@@ -61,6 +61,8 @@ struct HostFacts {
   Fact<std::string> transparent_huge_pages = not_looked_at();  // "always", "madvise" or "never"
   Fact<HugePagePool> huge_page_pool = not_looked_at();
   Fact<AioRequests> aio_requests = not_looked_at();
+  // Mapped pages are brought in when the kernel is asked to, and waited for (from Linux 5.14).
+  Fact<bool> reads_mappings_in = not_looked_at();
   std::vector<EngineProbe> engines;  // as probe_engines() returns them
 };
 

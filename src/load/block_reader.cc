@@ -110,12 +110,10 @@ class BlockReader::Batch {
 };
 
 BlockReader::BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
-                         const ReadChooser& chooser, AccessCounters& counters,
-                         const Engines& engines, bool verify)
+                         AccessCounters& counters, const Engines& engines, bool verify)
     : index_(index),
       shards_(shards),
       checker_(checker),
-      chooser_(chooser),
       counters_(counters),
       engines_(engines),
       leases_(engines, counters.fallbacks),
@@ -131,7 +129,8 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   std::vector<MutableBytes> memory;
   memory.reserve(blocks.size());
   for (const std::shared_ptr<Block>& block : blocks) memory.push_back(block->buffer.bytes());
-  const FaultAhead fault_ahead(memory, fault_threads(chooser_.host()), counters_);
+  WPACK_ASSIGN(const CheckedShard* first, shards_.use(runs.front().shard));
+  const FaultAhead fault_ahead(memory, first->reading.choice.fault_threads, counters_);
   std::vector<BlockRef> result;
   result.reserve(extents.size());
   for (std::size_t begin = 0; begin < runs.size();) {

@@ -23,8 +23,7 @@ class BlockReader {
  public:
   // All outlive the reader. `verify`: chunks are checked as they arrive.
   BlockReader(const OpenedIndex& index, ShardSet& shards, ChunkChecker& checker,
-              const ReadChooser& chooser, AccessCounters& counters, const Engines& engines,
-              bool verify);
+              AccessCounters& counters, const Engines& engines, bool verify);
 
   // Reads `extents` (ascending, RAW) and returns a block for each, one block for all of a run.
   // Memory is taken for `reading` (see MemoryBudget::obtain).
@@ -50,7 +49,6 @@ class BlockReader {
   const OpenedIndex& index_;
   ShardSet& shards_;
   ChunkChecker& checker_;
-  const ReadChooser& chooser_;
   AccessCounters& counters_;
   const Engines& engines_;
   ReaderLeases leases_;

@@ -44,12 +44,18 @@ struct EngineKind {
   std::string_view name;
   std::string_view against_direct;
   std::string_view against_buffered;
+  bool takes_aio_requests = false;  // of those that AioRequests counts, as many as its depth
 };
 constexpr EngineKind kEngineKinds[] = {
     {"io_uring", "", "the kernel gives its buffered reads to threads, as pread does with less"},
-    {"libaio", "", "its buffered reads wait for each other"},
+    {"libaio", "", "its buffered reads wait for each other", true},
     {"pread", "", ""},
 };
+
+const EngineKind* find_kind(std::string_view engine) {
+  const auto found = std::ranges::find(kEngineKinds, engine, &EngineKind::name);
+  return found == std::end(kEngineKinds) ? nullptr : found;
+}
 
 // Without a profile: requests, and how many of them are under way. Whether the disk says that it
 // rotates changes nothing: virtual disks say so too, and take many at a time.
@@ -61,6 +67,9 @@ constexpr Shape kDirectShape = {2 * kMebibyte, 16};
 constexpr Shape kBufferedShape = {2 * kMebibyte, 4};
 constexpr Shape kRemoteShape = {16 * kMebibyte, 8};  // hides how long a server takes to answer
 
+// What one thread may take to fault in 2^20 bytes and still be ahead of reads of 6 GB/s.
+constexpr std::uint64_t kFaultInTime = 170'000;  // nanoseconds
+
 std::string size_text(std::uint64_t bytes) {
   if (bytes < kMebibyte) return fmt::format("{} bytes", bytes);
   return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
@@ -69,6 +78,14 @@ std::string size_text(std::uint64_t bytes) {
 std::string shape_text(const ReadShape& shape) {
   return fmt::format("{} {} of {} by {}", shape.depth, shape.depth == 1 ? "request" : "requests",
                      size_text(shape.block_size), shape.engine);
+}
+
+// Processors that this process gets the time of: those of a quota count, begun ones whole.
+std::uint32_t processors(const HostFacts& host) noexcept {
+  const std::uint32_t usable = host.usable_cpus.value_or(0U);
+  if (!host.cpu_quota || !*host.cpu_quota) return usable;
+  const double quota = std::ceil(std::max(**host.cpu_quota, 1.0));
+  return quota < usable ? static_cast<std::uint32_t>(quota) : usable;
 }
 
 // Why a way of reading is not taken; empty if it is.
@@ -88,12 +105,13 @@ class Policy {
   [[nodiscard]] ReadChoice choose() {
     for (const ReadMethod method : in_order()) {
       if (const Objection objection = look_at(method)) {
-        choice_.refused.push_back({std::string(to_string(method)), *objection});
+        choice_.refused.push_back({std::string(to_string(method)), *objection, lacks(method)});
         continue;
       }
       choice_.method = method;
       if (method != ReadMethod::kDirect) choice_.direct.reset();
       give_reasons();
+      expect_first_touch();
       return std::move(choice_);
     }
     // Its first use will say what the host lacks.
@@ -139,6 +157,14 @@ class Policy {
     return kMapAnyway;
   }
 
+  // True if it is not there, rather than not wanted.
+  [[nodiscard]] bool lacks(ReadMethod method) const {
+    if (method == ReadMethod::kReadInAndMap) return !reads_in();
+    return method == ReadMethod::kDirect && kind_ != FileSystemKind::kMemory &&
+           !file_.direct_alignment;
+  }
+  [[nodiscard]] bool reads_in() const { return host_.reads_mappings_in.value_or(true); }
+
   [[nodiscard]] Objection look_at(ReadMethod method) {
     switch (method) {
       case ReadMethod::kMap:
@@ -146,6 +172,7 @@ class Policy {
         return must_copy_;
       case ReadMethod::kReadInAndMap:
         take("", {kReadInPieceSize, read_in_threads(host_)});
+        if (!reads_in()) return "this kernel does not bring mapped pages in when it is asked to";
         return against_memory("the page cache would drop them again");
       case ReadMethod::kDirect:
         return against_direct();
@@ -222,31 +249,49 @@ class Policy {
     // A disk that one thread can keep busy says nothing of how many should copy.
     if (is_in_memory()) return "it was measured on bytes that memory did not hold";
     if (!(profile.*measured)) return "it does not say how such reads are made best";
-    const std::string& engine = (profile.*measured)->engine;
-    const auto candidate = std::ranges::find(engines_, engine, &EngineCandidate::name);
-    if (candidate == engines_.end()) return "its engine is not there: " + engine;
-    if (const Objection objection = against_engine(*candidate, against))
-      return fmt::format("{}: {}", engine, *objection);
+    const ReadShape& shape = *(profile.*measured);
+    const auto candidate = std::ranges::find(engines_, shape.engine, &EngineCandidate::name);
+    if (candidate == engines_.end()) return "its engine is not there: " + shape.engine;
+    if (const auto refusal = against_engine(*candidate, against, {shape.block_size, shape.depth}))
+      return fmt::format("{}: {}", shape.engine, refusal->reason);
     return std::nullopt;
   }
 
-  [[nodiscard]] static Objection against_engine(const EngineCandidate& engine, Against against) {
-    const auto kind = std::ranges::find(kEngineKinds, engine.name, &EngineKind::name);
-    if (kind == std::end(kEngineKinds)) return "nothing says what it is good for";
-    if (!((*kind).*against).empty()) return std::string((*kind).*against);
-    if (const auto refused = engine.refusal()) return refused->message();
+  [[nodiscard]] std::optional<Refusal> against_engine(const EngineCandidate& engine,
+                                                      Against against, Shape shape) const {
+    const auto refuse = [&engine](std::string reason, bool missing) {
+      return Refusal{std::string(engine.name), std::move(reason), missing};
+    };
+    const EngineKind* const kind = find_kind(engine.name);
+    if (kind == nullptr) return refuse("nothing says what it is good for", false);
+    if (!(kind->*against).empty()) return refuse(std::string(kind->*against), false);
+    if (kind->takes_aio_requests) {
+      if (Objection objection = against_aio_requests(fitted(shape).depth))
+        return refuse(*std::move(objection), true);
+    }
+    if (const auto refused = engine.refusal()) return refuse(refused->message(), true);
     return std::nullopt;
+  }
+
+  // Trying the engine takes one request; using it takes more.
+  [[nodiscard]] Objection against_aio_requests(std::uint32_t wanted) const {
+    if (!host_.aio_requests) return std::nullopt;
+    const AioRequests& requests = *host_.aio_requests;
+    const std::uint64_t left = requests.limit - std::min(requests.reserved, requests.limit);
+    if (wanted <= left) return std::nullopt;
+    return fmt::format("{} of the {} requests that the host allows are reserved, and {} would be",
+                       requests.reserved, requests.limit, wanted);
   }
 
   // Takes the first engine that has nothing against it.
   [[nodiscard]] Objection find_engine(Against against, Shape shape) {
     for (const EngineCandidate& engine : engines_) {
-      Objection objection = against_engine(engine, against);
-      if (!objection) {
+      std::optional<Refusal> refusal = against_engine(engine, against, shape);
+      if (!refusal) {
         take(engine.name, shape);
         return std::nullopt;
       }
-      add_refusal({std::string(engine.name), *std::move(objection)});
+      add_refusal(*std::move(refusal));
     }
     return "no engine for them works here";
   }
@@ -256,15 +301,36 @@ class Policy {
       choice_.refused.push_back(std::move(refusal));
   }
 
+  // The shape as the budget has room for it.
+  [[nodiscard]] Shape fitted(Shape shape) const {
+    if (!needs_.memory_budget) return shape;
+    const std::uint64_t budget = std::max(*needs_.memory_budget, kShardAlignment);
+    shape.block_size = std::min(shape.block_size, budget & ~(kShardAlignment - 1));
+    shape.depth = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(budget / shape.block_size, 1, shape.depth));
+    return shape;
+  }
+
+  // Without an engine, the kernel reads: that takes nothing of a budget.
   void take(std::string_view engine, Shape shape) {
+    if (!engine.empty()) shape = fitted(shape);
     choice_.engine = engine;
     choice_.block_size = shape.block_size;
     choice_.depth = shape.depth;
-    if (!needs_.memory_budget || engine.empty()) return;
-    const std::uint64_t budget = std::max(*needs_.memory_budget, kShardAlignment);
-    choice_.block_size = std::min(choice_.block_size, budget & ~(kShardAlignment - 1));
-    choice_.depth = static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>(budget / choice_.block_size, 1, choice_.depth));
+  }
+
+  void expect_first_touch() {
+    const bool copies =
+        choice_.method == ReadMethod::kDirect || choice_.method == ReadMethod::kBuffered;
+    if (!copies || needs_.destination == Destination::kCaller) return;
+    const FirstTouchPlan plan = plan_first_touch(host_, file_, needs_.profile);
+    choice_.fault_threads = plan.threads;
+    choice_.first_touch = plan.cost;
+    if (!plan.cost) return;
+    choice_.reasons.push_back(
+        fmt::format("the first touch of memory takes one thread {:.3f} s/GB: {} {} it in ahead",
+                    static_cast<double>(*plan.cost) / static_cast<double>(kMebibyte), plan.threads,
+                    plan.threads == 1 ? "thread faults" : "threads fault"));
   }
 
   void give_reasons() {
@@ -341,11 +407,22 @@ class Policy {
 }  // namespace
 
 std::uint32_t read_in_threads(const HostFacts& host) noexcept {
-  return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U);
+  return std::clamp(processors(host), 2U, 4U);
 }
 
-std::uint32_t fault_threads(const HostFacts& host) noexcept {
-  return std::clamp(host.usable_cpus.value_or(0U), 2U, 4U) - 1;
+// Pools ask for huge pages, which the kernel grants unless it was told never to. Faulting memory in
+// came to the kernel with reading mappings in.
+FirstTouchPlan plan_first_touch(const HostFacts& host, const FileFacts& file,
+                                const std::optional<ReadProfile>& profile) {
+  FirstTouchPlan plan;
+  if (host.reads_mappings_in.value_or(true)) plan.threads = read_in_threads(host) - 1;
+  if (!profile || !matches(*profile, host, file)) return plan;
+  const bool small = host.transparent_huge_pages && *host.transparent_huge_pages == "never";
+  plan.cost = small ? profile->first_touch.small_pages : profile->first_touch.huge_pages;
+  if (!plan.cost) return plan;
+  const std::uint64_t in_time = (*plan.cost + kFaultInTime - 1) / kFaultInTime;
+  plan.threads = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_time, plan.threads));
+  return plan;
 }
 
 ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs,
@@ -358,6 +435,26 @@ ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const Re
   for (const EngineProbe& probe : host.engines)
     engines.push_back({probe.name, [&probe] { return probe.refused; }});
   return choose_reading(host, file, needs, engines);
+}
+
+std::vector<std::string> engines_after(const ReadChoice& choice,
+                                       std::span<const EngineCandidate> engines) {
+  constexpr std::string_view kLast = "pread";
+  const auto against = choice.method == ReadMethod::kDirect ? &EngineKind::against_direct
+                                                            : &EngineKind::against_buffered;
+  std::vector<std::string> names;
+  for (const EngineCandidate& engine : engines) {
+    const EngineKind* const kind = find_kind(engine.name);
+    const bool lacked = std::ranges::any_of(choice.refused, [&engine](const Refusal& refusal) {
+      return refusal.missing && refusal.what == engine.name;
+    });
+    if (kind == nullptr || !(kind->*against).empty() || lacked || engine.name == choice.engine ||
+        engine.name == kLast)
+      continue;
+    names.emplace_back(engine.name);
+  }
+  if (choice.engine != kLast) names.emplace_back(kLast);
+  return names;
 }
 
 }  // namespace load

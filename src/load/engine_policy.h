@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "wpack/container.h"
 #include "wpack/explain.h"
@@ -51,8 +52,15 @@ struct EngineCandidate {
 // (format/decisions/0008).
 [[nodiscard]] std::uint32_t read_in_threads(const HostFacts& host) noexcept;
 
-// How many threads fault memory in ahead of the one that fills it.
-[[nodiscard]] std::uint32_t fault_threads(const HostFacts& host) noexcept;
+// What the first touch of the host's fresh memory costs, by a profile of this place, and how many
+// threads fault such memory in ahead of the one that fills it: where that is known, no more than it
+// takes to clear memory faster than it is filled (format/decisions/0010).
+struct FirstTouchPlan {
+  std::uint32_t threads = 0;
+  std::optional<std::uint64_t> cost = std::nullopt;  // nanoseconds for each 2^20 bytes
+};
+[[nodiscard]] FirstTouchPlan plan_first_touch(const HostFacts& host, const FileFacts& file,
+                                              const std::optional<ReadProfile>& profile);
 
 // Never fails: where everything is refused, the choice is what can at least say so when it is used.
 // `engines`: the best first; HostFacts::engines is not looked at.
@@ -62,5 +70,11 @@ struct EngineCandidate {
 // The same with HostFacts::engines.
 [[nodiscard]] ReadChoice choose_reading(const HostFacts& host, const FileFacts& file,
                                         const ReadNeeds& needs);
+
+// Returns the engines to take, the best first, once the one of `choice` turns out not to work: what
+// it passed over for lack is not tried again, and pread, which needs nothing of the host, ends
+// them.
+[[nodiscard]] std::vector<std::string> engines_after(const ReadChoice& choice,
+                                                     std::span<const EngineCandidate> engines);
 
 }  // namespace wpack::load

@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "wpack/container.h"
+#include "wpack/access_stats.h"
+#include "wpack/explain.h"
 
 namespace wpack::load {
 
@@ -28,6 +29,13 @@ class Fallbacks {
       if (add_to(what, reason)) return;
     }
     counted_.push_back({std::string(what), std::move(reason), 1});
+  }
+
+  // Counts what a choice that is used had to do without.
+  void count_missing(const ReadChoice& choice) {
+    for (const Refusal& refusal : choice.refused) {
+      if (refusal.missing) count(refusal.what, refusal.reason);
+    }
   }
 
   [[nodiscard]] std::vector<Fallback> counted() const {

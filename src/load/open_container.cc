@@ -21,18 +21,30 @@ struct StateDeleter {
   }
 };
 
+// Reads no payload: the state is not started.
+Result<std::shared_ptr<ContainerState>> make_state(const std::string& path,
+                                                   const OpenOptions& options, Engines engines) {
+  WPACK_ASSIGN(OpenedIndex index, open_index(path, options.max_index_bytes));
+  auto order = ReadaheadOrder::create(index.file.index, options.use_order);
+  if (!order) return std::move(order).error().in(index.label);
+  return std::shared_ptr<ContainerState>(
+      new ContainerState(path, std::move(index), *std::move(order), options, std::move(engines)),
+      StateDeleter());
+}
+
 }  // namespace
 
 Result<Container> open_container(const std::string& path, const OpenOptions& options,
                                  Engines engines) {
-  WPACK_ASSIGN(OpenedIndex index, open_index(path, options.max_index_bytes));
-  auto order = ReadaheadOrder::create(index.file.index, options.use_order);
-  if (!order) return std::move(order).error().in(index.label);
-  const std::shared_ptr<ContainerState> state(
-      new ContainerState(path, std::move(index), *std::move(order), options, std::move(engines)),
-      StateDeleter());
+  WPACK_ASSIGN(const auto state, make_state(path, options, std::move(engines)));
   WPACK_TRY(state->start(options.progress));
   return HandleFactory::container(state);
+}
+
+Result<Explanation> explain_container(const std::string& path, const OpenOptions& options,
+                                      Engines engines) {
+  WPACK_ASSIGN(const auto state, make_state(path, options, std::move(engines)));
+  return state->explain();
 }
 
 }  // namespace wpack::load

@@ -37,6 +37,10 @@ class ReadChooser {
   void choose_without_mapping(ShardReading& reading, const Error& refused) const;
   // Chooses how bytes of which `file` tells are copied to memory that the caller chose.
   [[nodiscard]] ReadChoice choose_copy(const FileFacts& file) const;
+  // How fresh memory for bytes of `file` is faulted in.
+  [[nodiscard]] FirstTouchPlan first_touch(const FileFacts& file) const {
+    return plan_first_touch(host(), file, needs_.profile);
+  }
   // Adds the fact that no choice needs, and that costs more than the others.
   void add_mount(const os::File& file, ShardReading& reading) const;
 

@@ -1,8 +1,8 @@
 // Readers that are kept between loads: each loading thread borrows one of its own.
 //
 // An engine worked when it was tried, and may not any more: other processes take the last of the
-// host's asynchronous requests, or a sandbox closes behind the first start. pread then takes its
-// place, which works wherever files can be read.
+// host's asynchronous requests, or a sandbox closes behind the first start. The next best then
+// takes its place, and in the end pread, which works wherever files can be read.
 #pragma once
 
 #include <algorithm>
@@ -56,21 +56,29 @@ class ReaderLeases {
       : engines_(engines), fallbacks_(fallbacks) {}
 
   // Returns an idle reader as `choice` has it, or a new one; if the host has no such engine, or has
-  // run out of it, one of pread, which is counted. Whoever holds it polls all that it submits.
-  // Errors: those of Engines::make_reader.
+  // run out of it, one of the next best (engines_after), and each that was done without is counted.
+  // Whoever holds it polls all that it submits. Errors: those of Engines::make_reader.
   [[nodiscard]] Result<Lease> borrow(const ReadChoice& choice) {
     auto lease = borrow_as(choice);
-    if (lease || choice.engine == kLastEngine || !is_lack(lease.error().code())) return lease;
-    fallbacks_.count(choice.engine, lease.error().message());
-    ReadChoice last = choice;
-    last.engine = kLastEngine;
-    last.depth = std::min(choice.depth, kLastDepth);
-    return borrow_as(last);
+    if (lease || !is_lack(lease.error().code())) return lease;
+    Error lack = std::move(lease).error();
+    ReadChoice next = choice;
+    for (std::string& engine : engines_after(choice, engines_.candidates)) {
+      fallbacks_.count(next.engine, lack.message());
+      next.engine = std::move(engine);
+      next.depth =
+          next.engine == kThreadEngine ? std::min(choice.depth, kMaxThreads) : choice.depth;
+      auto other = borrow_as(next);
+      if (other || !is_lack(other.error().code())) return other;
+      lack = std::move(other).error();
+    }
+    return lack;
   }
 
  private:
-  static constexpr const char* kLastEngine = "pread";
-  static constexpr std::uint32_t kLastDepth = 8;  // threads
+  // Requests in flight are threads there: that many keep a disk busy.
+  static constexpr const char* kThreadEngine = "pread";
+  static constexpr std::uint32_t kMaxThreads = 8;
 
   [[nodiscard]] static bool is_lack(ErrorCode code) noexcept {
     return code == ErrorCode::kUnsupportedHost || code == ErrorCode::kLimit;

@@ -36,9 +36,10 @@ Bytes CheckedShard::view(std::uint64_t offset, std::uint64_t size) const noexcep
   return region.bytes().subspan(offset, size);
 }
 
-ShardSet::ShardSet(const OpenedIndex& index, const ReadChooser& chooser)
+ShardSet::ShardSet(const OpenedIndex& index, const ReadChooser& chooser, Fallbacks& fallbacks)
     : index_(index),
       chooser_(chooser),
+      fallbacks_(fallbacks),
       open_limit_(std::clamp(os::open_file_limit() / 4, kOpenAtLeast, kOpenAtMost)),
       slots_(index.file.index.shards().size()) {}
 
@@ -68,6 +69,7 @@ Result<const CheckedShard*> ShardSet::use(std::uint32_t number) {
     auto shard = std::make_unique<CheckedShard>();
     shard->number = number;
     WPACK_TRY(map(*shard));
+    fallbacks_.count_missing(shard->reading.choice);
     slot.owner = std::move(shard);
     slot.checked.store(slot.owner.get(), std::memory_order_release);
   }
@@ -111,12 +113,15 @@ Result<ReadableShard> ShardSet::readable(const CheckedShard& shard, ReadMethod m
   return ReadableShard{slot.file, method == ReadMethod::kDirect ? slot.direct : nullptr};
 }
 
-// By what of the range is in the page cache now: what is mapped meanwhile brings it in.
 Result<ReadChoice> ShardSet::choose_copy(const CheckedShard& shard, ByteRange range) {
   WPACK_ASSIGN(const OpenShard opened, file(shard));
-  FileFacts facts = shard.reading.file;
+  return choose_copy_of(shard.reading.file, *opened, range);
+}
+
+// By what of the range is in the page cache now: what is mapped meanwhile brings it in.
+ReadChoice ShardSet::choose_copy_of(FileFacts facts, const os::File& file, ByteRange range) const {
   facts.size = range.size();
-  facts.resident = os::resident_bytes(opened->fd(), range);
+  facts.resident = os::resident_bytes(file.fd(), range);
   return chooser_.choose_copy(facts);
 }
 
@@ -186,10 +191,12 @@ Result<ShardExplanation> ShardSet::explain(std::uint32_t number) {
   const bool in_use = slot.owner != nullptr;
   ShardReading reading = in_use ? slot.owner->reading : chooser_.choose(*slot.file);
   chooser_.add_mount(*slot.file, reading);
+  ReadChoice transfer = choose_copy_of(reading.file, *slot.file, {0, reading.file.size});
   return ShardExplanation{.name = format::shard_file_name(number),
                           .in_use = in_use,
                           .file = std::move(reading.file),
-                          .choice = std::move(reading.choice)};
+                          .choice = std::move(reading.choice),
+                          .transfer = std::move(transfer)};
 }
 
 std::uint64_t ShardSet::mapped_bytes() const {

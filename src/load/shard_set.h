@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "load/fallbacks.h"
 #include "load/index_reader.h"
 #include "load/read_chooser.h"
 #include "load/read_planner.h"
@@ -46,8 +47,8 @@ struct ReadableShard {
 // Thread safety: all functions, from several threads at once.
 class ShardSet {
  public:
-  // Both outlive the set.
-  ShardSet(const OpenedIndex& index, const ReadChooser& chooser);
+  // All outlive the set. `fallbacks`: of the shards that are used.
+  ShardSet(const OpenedIndex& index, const ReadChooser& chooser, Fallbacks& fallbacks);
 
   // Opens up to 16 shards, without checking them, so that replacing the container does not take
   // them away. Errors: kIo, kBadInput.
@@ -98,6 +99,8 @@ class ShardSet {
     std::atomic<const CheckedShard*> checked{nullptr};
   };
   [[nodiscard]] std::uint64_t opened_first() const noexcept;
+  [[nodiscard]] ReadChoice choose_copy_of(FileFacts facts, const os::File& file,
+                                          ByteRange range) const;
 
   // All with mutex_ held.
   [[nodiscard]] Status open(std::uint32_t number);
@@ -107,6 +110,7 @@ class ShardSet {
 
   const OpenedIndex& index_;
   const ReadChooser& chooser_;
+  Fallbacks& fallbacks_;
   const std::uint64_t open_limit_;  // files kept open for later uses
   mutable std::mutex mutex_;
   std::uint64_t clock_ = 0;  // uses of files

@@ -211,10 +211,14 @@ Status SliceReader::copy(Part& part, MutableBytes scratch, const ReadControl& co
   std::vector<MutableBytes> in_file_order;
   in_file_order.reserve(part.plan.by_extent.size());
   for (const std::uint32_t i : part.plan.by_extent) in_file_order.push_back(out[i]);
-  const FaultAhead fault_ahead(in_file_order, fault_threads(chooser_.host()), counters_);
+  const format::Index& index = index_.file.index;
+  const std::uint32_t shard = index.extents()[part.plan.slices.front().extent].shard;
+  WPACK_ASSIGN(const CheckedShard* used, shards_.use(shard));
+  const FaultAhead fault_ahead(in_file_order, chooser_.first_touch(used->reading.file).threads,
+                               counters_);
   if (!part.lease) return gather(part.plan, out, control);
-  SliceBatch batch(index_.file.index, shards_, counters_, part.lease->reader(), part.depth,
-                   *engines_.memory, verify_.read ? &checker_ : nullptr,
+  SliceBatch batch(index, shards_, counters_, part.lease->reader(), part.depth, *engines_.memory,
+                   verify_.read ? &checker_ : nullptr,
                    {part.plan, part.rooms, part.targets, scratch}, control);
   return batch.run();
 }

@@ -71,6 +71,11 @@ bool TensorTransfer::suits(const ReadChoice& choice, const TransferSource& sourc
   return base::is_aligned(place, choice.direct ? choice.direct->memory : 1);
 }
 
+ReadChoice TensorTransfer::do_without(const ReadChoice& choice, std::string reason) {
+  counters_.fallbacks.count(choice.engine, std::move(reason));
+  return one_for_all();
+}
+
 // By the range of each shard from the first to the last extent that is wanted.
 Result<ReadChoice> TensorTransfer::choose(std::span<const TransferSource> sources) {
   const format::Index& index = index_.file.index;
@@ -92,15 +97,15 @@ Result<ReadChoice> TensorTransfer::choose(std::span<const TransferSource> source
   for (const auto& [number, range] : ranges) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(number));
     WPACK_ASSIGN(ReadChoice choice, shards_.choose_copy(*shard, range));
+    counters_.fallbacks.count_missing(choice);
     if (const auto file = shards_.readable(*shard, choice.method); !file) {
       if (choice.method != ReadMethod::kDirect) return file.error();
-      counters_.fallbacks.count(choice.engine, file.error().message());
-      return one_for_all();
+      return do_without(choice, file.error().message());
     }
     if (!first)
       first = std::move(choice);
     else if (ReaderLeases::kind_of(choice) != ReaderLeases::kind_of(*first))
-      return one_for_all();
+      return do_without(*first, "one transfer takes shards that are read in different ways");
   }
   return first ? *std::move(first) : one_for_all();
 }
@@ -116,7 +121,8 @@ Status TensorTransfer::read(std::span<const TransferPiece> pieces, PieceSink& si
 Status TensorTransfer::to_host(const TransferSource& source, MutableBytes out,
                                const ReadControl& control, const ProgressCallback& progress) {
   WPACK_ASSIGN(ReadChoice choice, choose({&source, 1}));
-  if (!suits(choice, source, out)) choice = one_for_all();
+  if (!suits(choice, source, out))
+    choice = do_without(choice, "direct reads cannot end in memory that is not aligned");
   WPACK_ASSIGN(const ReaderLeases::Lease lease, leases_.borrow(choice));
   const ReadLimits limits = lease.reader().limits();
   auto pieces = plan_to_host(index_.file.index, source, choice.block_size, alignment_of(limits));
@@ -143,7 +149,7 @@ Status TensorTransfer::to_device(std::span<const TransferSource> sources,
   };
   auto pieces = plan();
   if (!pieces && choice.method == ReadMethod::kDirect) {  // whose blocks take more room than chunks
-    choice = one_for_all();
+    choice = do_without(choice, pieces.error().message());
     pieces = plan();
   }
   if (!pieces) return std::move(pieces).error().in(index_.label);

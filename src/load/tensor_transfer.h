@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "load/chunk_checker.h"
@@ -40,6 +41,8 @@ class TensorTransfer {
  private:
   // Chooses how the sources are read: as bytes that go on, whatever was chosen to map.
   [[nodiscard]] Result<ReadChoice> choose(std::span<const TransferSource> sources);
+  // Counts that the engine of `choice` is done without, and returns what works for all.
+  [[nodiscard]] ReadChoice do_without(const ReadChoice& choice, std::string reason);
   // False if reads as `choice` has them could not end in `out`, but for one at a time in a buffer.
   [[nodiscard]] bool suits(const ReadChoice& choice, const TransferSource& source,
                            MutableBytes out) const;

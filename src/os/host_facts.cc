@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "os/cgroup.h"
+#include "os/mapped_region.h"
 #include "os/os_error.h"
 #include "os/system_text.h"
 #include "wpack/text.h"
@@ -185,6 +186,7 @@ HostFacts host_facts(const SystemFiles& files) {
   facts.transparent_huge_pages = transparent_huge_pages(files);
   facts.huge_page_pool = huge_page_pool(files);
   facts.aio_requests = aio_requests(files);
+  facts.reads_mappings_in = MappedRegion::can_populate();
   return facts;
 }
 

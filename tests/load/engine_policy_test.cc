@@ -4,16 +4,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace wpack::load {
 namespace {
 
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
 constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
@@ -55,6 +58,13 @@ Change on(FileSystemKind kind) {
 Change processors(std::uint32_t count) {
   return [count](Situation& s) { s.host.usable_cpus = count; };
 }
+Change quota(double count) {
+  return [count](Situation& s) { s.host.cpu_quota = std::optional<double>(count); };
+}
+Change aio(std::uint64_t reserved, std::uint64_t limit) {
+  return [=](Situation& s) { s.host.aio_requests = AioRequests{reserved, limit}; };
+}
+void no_reading_in(Situation& s) { s.host.reads_mappings_in = false; }
 Change resident(double share) {
   return [share](Situation& s) {
     s.file.resident = static_cast<std::uint64_t>(share * static_cast<double>(s.file.size));
@@ -142,6 +152,17 @@ const Row kRows[] = {
     {"NoEngine", no_engine, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
     {"ThreeProcessors", processors(3), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 3},
     {"OneProcessor", processors(1), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 2},
+    {"QuotaOfOneProcessor", together({processors(64), quota(1)}), ReadMethod::kReadInAndMap, "",
+     8 * kMebibyte, 2},
+    {"QuotaOfABegunProcessor", together({processors(64), quota(2.1)}), ReadMethod::kReadInAndMap,
+     "", 8 * kMebibyte, 3},
+    {"QuotaOfATenthOfAProcessor", together({processors(64), quota(0.1)}), ReadMethod::kReadInAndMap,
+     "", 8 * kMebibyte, 2},
+    {"QuotaOfMoreThanThereIs", together({processors(3), quota(100)}), ReadMethod::kReadInAndMap, "",
+     8 * kMebibyte, 3},
+    {"NoQuota", [](Situation& s) { s.host.cpu_quota = std::optional<double>(); },
+     ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
+    {"KernelThatDoesNotReadIn", no_reading_in, ReadMethod::kMap, "", 0, 0},
     {"VirtualDisk", rotational, ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
     {"LittleMemory", available(8 * kGibibyte), ReadMethod::kMap, "", 0, 0},
     {"JustEnoughMemory", available(9 * kGibibyte), ReadMethod::kReadInAndMap, "", 8 * kMebibyte, 4},
@@ -189,6 +210,20 @@ const Row kRows[] = {
                                {"libaio", std::nullopt},
                                {"pread", std::nullopt}})}),
      ReadMethod::kDirect, "libaio", 2 * kMebibyte, 16},
+    {"NoAsynchronousRequestsLeft",
+     together({coded, engine_refused("io_uring"), aio(65'530, 65'536)}), ReadMethod::kDirect,
+     "pread", 2 * kMebibyte, 16},
+    {"MoreAsynchronousRequestsThanAreAllowed",
+     together({coded, engine_refused("io_uring"), aio(7, 5)}), ReadMethod::kDirect, "pread",
+     2 * kMebibyte, 16},
+    {"JustEnoughAsynchronousRequests",
+     together({coded, engine_refused("io_uring"), aio(65'520, 65'536)}), ReadMethod::kDirect,
+     "libaio", 2 * kMebibyte, 16},
+    {"AsFewAsynchronousRequestsAsTheBudgetTakes",
+     together({budget(8 * kMebibyte), engine_refused("io_uring"), aio(12, 16)}),
+     ReadMethod::kDirect, "libaio", 2 * kMebibyte, 4},
+    {"NoAsynchronousRequestsForTheProfile", together({coded, tuned, aio(60, 64)}),
+     ReadMethod::kDirect, "io_uring", 2 * kMebibyte, 16},
     {"CodedWithPreadAlone", together({coded, engines({{"pread", std::nullopt}})}),
      ReadMethod::kDirect, "pread", 2 * kMebibyte, 16},
     {"CodedWithoutEngines", together({coded, no_engine}), ReadMethod::kBuffered, "pread",
@@ -349,6 +384,109 @@ TEST(ProfileTest, SaysWhyItIsNotFollowedWhereItFits) {
                                tuned_to([](auto& p) { p.buffered->engine = "io_uring"; })}))
                   .refused,
               refuses("profile", "io_uring: the kernel gives its buffered reads to threads"));
+}
+
+auto lacks(const std::string& what) {
+  return Contains(::testing::AllOf(Field(&Refusal::what, what), Field(&Refusal::missing, true)));
+}
+
+TEST(RefusalsTest, TellWhatIsMissingFromWhatIsNotAsGood) {
+  const ReadChoice engine = choose(together({coded, engine_refused("io_uring")}));
+  EXPECT_THAT(engine.refused, lacks("io_uring"));
+  EXPECT_THAT(engine.refused, Not(lacks("map"))) << "it was not wanted";
+  const ReadChoice requests =
+      choose(together({coded, engine_refused("io_uring"), aio(65'530, 65'536)}));
+  EXPECT_THAT(requests.refused, lacks("libaio"));
+  EXPECT_THAT(requests.refused,
+              refuses("libaio",
+                      "65530 of the 65536 requests that the host allows are reserved, "
+                      "and 16 would be"));
+  EXPECT_THAT(choose(together({coded, no_direct_input})).refused, lacks("direct reads"));
+  const ReadChoice warm = choose(together({coded, resident(1)}));
+  EXPECT_THAT(warm.refused, Each(Field(&Refusal::missing, false)));
+}
+
+TEST(RefusalsTest, SayThatTheKernelDoesNotReadIn) {
+  const ReadChoice choice = choose(no_reading_in);
+  EXPECT_THAT(choice.refused, refuses("read in and map", "this kernel does not bring"));
+  EXPECT_THAT(choice.refused, lacks("read in and map"));
+}
+
+TEST(EnginesAfterTest, AreThoseThatSuitTheReadsAndWereNotMissing) {
+  const std::vector<EngineCandidate> all = {
+      {"io_uring", nullptr}, {"libaio", nullptr}, {"quantum", nullptr}, {"pread", nullptr}};
+  const ReadChoice first = choose(coded);
+  EXPECT_THAT(engines_after(first, all), ElementsAre("libaio", "pread"));
+  const ReadChoice second = choose(together({coded, engine_refused("io_uring")}));
+  EXPECT_THAT(engines_after(second, all), ElementsAre("pread")) << "io_uring was missing before";
+  const ReadChoice of_profile = choose(together({coded, tuned}));
+  EXPECT_THAT(engines_after(of_profile, all), ElementsAre("io_uring", "pread"));
+  const ReadChoice buffered = choose(together({coded, no_direct_input}));
+  EXPECT_THAT(engines_after(buffered, all), IsEmpty());
+  EXPECT_THAT(engines_after(first, {}), ElementsAre("pread")) << "it needs nothing of the host";
+}
+
+// First touch as a profile has it, and the threads and the cost that come of it.
+struct TouchRow {
+  const char* name;
+  Change change;
+  std::uint32_t threads;
+  std::optional<std::uint64_t> cost;
+};
+
+Change touch_of(std::optional<std::uint64_t> small, std::optional<std::uint64_t> huge) {
+  return tuned_to([=](ReadProfile& p) { p.first_touch = {small, huge}; });
+}
+Change huge_pages(const char* mode) {
+  return [mode](Situation& s) { s.host.transparent_huge_pages = std::string(mode); };
+}
+
+const TouchRow kTouchRows[] = {
+    {"NotMeasured", coded, 3, std::nullopt},
+    {"NotMeasuredOnTwoProcessors", together({coded, processors(2)}), 1, std::nullopt},
+    {"NotMeasuredWithAQuota", together({coded, quota(1.5)}), 1, std::nullopt},
+    {"KernelThatDoesNotFaultIn", together({coded, no_reading_in, touch_of(1, 2)}), 0, 2},
+    {"FasterThanAnyDisk", together({coded, touch_of(300'000, 80'000)}), 1, 80'000},
+    {"AsFastAsADisk", together({coded, touch_of(300'000, 170'000)}), 1, 170'000},
+    {"SlowerThanADisk", together({coded, touch_of(300'000, 170'001)}), 2, 170'001},
+    {"SlowerThanThreeThreads", together({coded, touch_of(300'000, 900'000)}), 3, 900'000},
+    {"SlowOnTwoProcessors", together({coded, processors(2), touch_of(300'000, 900'000)}), 1,
+     900'000},
+    {"SmallPagesAlone", together({coded, huge_pages("never"), touch_of(90'000, 900'000)}), 1,
+     90'000},
+    {"HugePagesWhereAsked", together({coded, huge_pages("madvise"), touch_of(90'000, 900'000)}), 3,
+     900'000},
+    {"HugePagesNotMeasured", together({coded, touch_of(90'000, std::nullopt)}), 3, std::nullopt},
+    {"ProfileOfAnotherPlace",
+     together(
+         {coded, touch_of(90'000, 80'000), [](Situation& s) { s.needs.profile->kernel = ""; }}),
+     3, std::nullopt},
+    {"MemoryOfTheCaller", together({device, touch_of(90'000, 80'000)}), 0, std::nullopt},
+    {"Mapped", touch_of(90'000, 80'000), 0, std::nullopt},
+};
+
+class FirstTouchTest : public ::testing::TestWithParam<TouchRow> {};
+
+TEST_P(FirstTouchTest, IsPlannedAsTheTableSays) {
+  const ReadChoice choice = choose(GetParam().change);
+  EXPECT_EQ(choice.fault_threads, GetParam().threads);
+  EXPECT_EQ(choice.first_touch, GetParam().cost);
+  EXPECT_EQ(std::ranges::any_of(choice.reasons,
+                                [](const std::string& reason) {
+                                  return reason.find("first touch") != std::string::npos;
+                                }),
+            GetParam().cost.has_value());
+}
+
+INSTANTIATE_TEST_SUITE_P(Hosts, FirstTouchTest, ::testing::ValuesIn(kTouchRows),
+                         [](const auto& row) { return row.param.name; });
+
+TEST(ReasonsTest, SayWhatTheFirstTouchOfMemoryCosts) {
+  EXPECT_THAT(choose(together({coded, touch_of(1, 209'715)})).reasons,
+              Contains("the first touch of memory takes one thread 0.200 s/GB: 2 threads fault it "
+                       "in ahead"));
+  EXPECT_THAT(choose(together({coded, touch_of(1, 104'858)})).reasons,
+              Contains(HasSubstr("0.100 s/GB: 1 thread faults it in ahead")));
 }
 
 TEST(ProfileTest, IsNoMatterWhereTheKernelReads) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "load/test_container.h"
 
 namespace wpack::testing {
@@ -17,6 +19,8 @@ class ReaderLeasesTest : public ::testing::Test {
     made.make_reader = [this](const ReadChoice& choice) -> Result<std::unique_ptr<AsyncReader>> {
       asked_.push_back(choice.engine + " " + std::to_string(choice.depth));
       if (refusal_ && choice.engine != "pread") return *refusal_;
+      if (refused_.contains(choice.engine))
+        return Error(ErrorCode::kLimit, choice.engine + " is gone");
       if (refusal_of_pread_ && choice.engine == "pread") return *refusal_of_pread_;
       return make_pread_reader(1);
     };
@@ -31,6 +35,7 @@ class ReaderLeasesTest : public ::testing::Test {
   }
 
   std::vector<std::string> asked_;
+  std::set<std::string> refused_;
   std::optional<Error> refusal_;
   std::optional<Error> refusal_of_pread_;
   load::Engines engines_ = engines();
@@ -59,6 +64,63 @@ TEST_F(ReaderLeasesTest, TakesPreadWhereTheChosenEngineIsGoneAndCountsIt) {
   EXPECT_EQ(counted[0].count, 3U);
   EXPECT_EQ(counted[1].what, "libaio");
   EXPECT_EQ(counted[1].count, 1U);
+}
+
+class EngineWalkTest : public ReaderLeasesTest {
+ protected:
+  EngineWalkTest() {
+    engines_.candidates.clear();
+    for (const char* name : {"io_uring", "libaio", "pread"})
+      engines_.candidates.push_back({name, [] { return std::optional<Error>(); }});
+  }
+  static ReadChoice direct_choice_of(const char* engine) {
+    ReadChoice choice = choice_of(engine, 16);
+    choice.method = ReadMethod::kDirect;
+    choice.direct = DirectAlignment{.offset = 512, .memory = 512};
+    return choice;
+  }
+};
+
+TEST_F(EngineWalkTest, TakesTheNextBestEngineFirst) {
+  refused_ = {"io_uring"};
+  ASSERT_THAT(leases_.borrow(direct_choice_of("io_uring")), IsOk());
+  EXPECT_EQ(asked_, (std::vector<std::string>{"io_uring 16", "libaio 16"}));
+  ASSERT_EQ(fallbacks_.counted().size(), 1U);
+  EXPECT_EQ(fallbacks_.counted()[0].reason, "io_uring is gone");
+}
+
+TEST_F(EngineWalkTest, CountsEveryEngineOnItsWayToTheLast) {
+  refused_ = {"io_uring", "libaio"};
+  ASSERT_THAT(leases_.borrow(direct_choice_of("io_uring")), IsOk());
+  EXPECT_EQ(asked_, (std::vector<std::string>{"io_uring 16", "libaio 16", "pread 8"}));
+  const std::vector<Fallback> counted = fallbacks_.counted();
+  ASSERT_EQ(counted.size(), 2U);
+  EXPECT_EQ(counted[0].what, "io_uring");
+  EXPECT_EQ(counted[1].what, "libaio");
+  EXPECT_EQ(counted[1].reason, "libaio is gone");
+}
+
+TEST_F(EngineWalkTest, LeavesOutWhatTheChoiceFoundMissing) {
+  refused_ = {"libaio"};
+  ReadChoice choice = direct_choice_of("libaio");
+  choice.refused = {{.what = "io_uring", .reason = "seccomp", .missing = true}};
+  ASSERT_THAT(leases_.borrow(choice), IsOk());
+  EXPECT_EQ(asked_, (std::vector<std::string>{"libaio 16", "pread 8"}));
+}
+
+TEST_F(EngineWalkTest, TakesNoEngineThatWouldReadThroughThePageCacheWorse) {
+  refused_ = {"pread"};
+  ReadChoice choice = choice_of("pread", 4);
+  choice.method = ReadMethod::kBuffered;
+  EXPECT_THAT(leases_.borrow(choice), Fails(ErrorCode::kLimit, "pread is gone"));
+  EXPECT_EQ(asked_, (std::vector<std::string>{"pread 4"}));
+  EXPECT_THAT(leases_.borrow(direct_choice_of("pread")), IsOk()) << "io_uring reads past it";
+}
+
+TEST_F(EngineWalkTest, ReportsTheLastFailureWhereNoneIsLeft) {
+  refused_ = {"io_uring", "libaio", "pread"};
+  EXPECT_THAT(leases_.borrow(direct_choice_of("io_uring")),
+              Fails(ErrorCode::kLimit, "pread is gone"));
 }
 
 TEST_F(ReaderLeasesTest, TakesTheChosenEngineAgainWhenItIsBack) {

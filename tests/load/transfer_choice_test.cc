@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "load/transfer_fixture.h"
 #include "support/open_file_limit.h"
 #include "support/page_cache.h"
@@ -93,6 +96,8 @@ TEST_F(TransferChoiceTest, ReadsManyAtOnceIntoMemoryWhereDirectReadsCannotEnd) {
   ASSERT_THAT(read_tensor(container, tensor.id, out), IsOk());
   EXPECT_TRUE(std::ranges::equal(out, expected(tensor)));
   EXPECT_THAT(choices_, Each(Field(&ReadChoice::method, ReadMethod::kBuffered)));
+  EXPECT_THAT(container.stats().fallbacks,
+              ElementsAre(Field(&Fallback::reason, HasSubstr("memory that is not aligned"))));
 }
 
 TEST_F(TransferChoiceTest, CopiesColdBytesThroughSlotsThatHoldNoMoreThanAChunk) {
@@ -101,6 +106,25 @@ TEST_F(TransferChoiceTest, CopiesColdBytesThroughSlotsThatHoldNoMoreThanAChunk) 
   make_cold(container);
   if (IsSkipped()) return;
   expect_layers_copied(container);
+  EXPECT_THAT(container.stats().fallbacks, Contains(Field(&Fallback::reason, HasSubstr("slot"))));
+}
+
+TEST_F(TransferChoiceTest, CountsThatShardsAreReadInDifferentWays) {
+  use({});
+  const Container container = open_noting();
+  make_cold(container);
+  if (IsSkipped()) return;
+  ASSERT_THAT(container.tensor("embed.weight"), IsOk());
+  {
+    std::ifstream warm(path_ + "/00000.wps", std::ios::binary);
+    const std::string all((std::istreambuf_iterator<char>(warm)), std::istreambuf_iterator<char>());
+    ASSERT_FALSE(all.empty());
+  }
+  const Room room = make_room(container);
+  ASSERT_THAT(copy_to_device(container, room.tensors, *ring_), IsOk());
+  expect_all_copied(container, room);
+  EXPECT_THAT(container.stats().fallbacks,
+              ElementsAre(Field(&Fallback::reason, HasSubstr("read in different ways"))));
 }
 
 TEST_F(TransferChoiceTest, GoesThroughThePageCacheWhereNoFileCanBeOpenedAgain) {

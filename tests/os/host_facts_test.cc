@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "os/mapped_region.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
 
@@ -43,6 +44,7 @@ TEST_F(HostFactsTest, SaysWhyNothingOfAnEmptySystemIsKnown) {
   EXPECT_THAT(facts.aio_requests, Fails(ErrorCode::kIo, "aio-nr"));
   // These come from system calls.
   EXPECT_TRUE(facts.kernel && facts.usable_cpus && facts.locked_memory_limit);
+  EXPECT_EQ(facts.reads_mappings_in.value(), MappedRegion::can_populate());
 }
 
 TEST_F(HostFactsTest, SaysWhatItDoesNotUnderstand) {
