@@ -374,6 +374,13 @@ class WPACK_EXPORT Container {
   [[nodiscard]] Result<ReadCost> plan_slices(std::span<const SliceRequest> requests) const;
   // The same, with the ranges of the shards that make it up. Errors: those of plan_slices().
   [[nodiscard]] Result<ReadPlan> plan_reads(std::span<const SliceRequest> requests) const;
+  // Returns what acquire() of the layers (by LayerInfo::id) and tensor() of the tensors (by
+  // TensorInfo::id) would ask of the shards if nothing were in memory and all handles were kept:
+  // what several of them share is read once. Of mapped tensors, the pages that come with the first
+  // touch, or that are brought in to be checked. Errors: kNotFound, and those of acquire() but for
+  // payload and memory.
+  [[nodiscard]] Result<ReadPlan> plan_whole(std::span<const std::uint32_t> layers,
+                                            std::span<const std::uint32_t> tensors) const;
 
   [[nodiscard]] std::uint32_t layer_count() const noexcept;
   // Returns layer `id` < layer_count() (asserted).

@@ -149,6 +149,11 @@ Result<ReadPlan> Container::plan_reads(std::span<const SliceRequest> requests) c
   return loading.slices.plan_of(slices);
 }
 
+Result<ReadPlan> Container::plan_whole(std::span<const std::uint32_t> layers,
+                                       std::span<const std::uint32_t> tensors) const {
+  return state_->plan_whole(layers, tensors);
+}
+
 std::uint32_t Container::layer_count() const noexcept { return state_->index().layers().size(); }
 
 Layer Container::layer(std::uint32_t id) const {

@@ -8,6 +8,7 @@
 #include "base/checked_math.h"
 #include "codec/codec.h"
 #include "load/container_scan.h"
+#include "load/whole_planner.h"
 #include "wpack/text.h"
 
 namespace wpack {
@@ -172,6 +173,25 @@ Result<std::vector<load::PlannedSlice>> ContainerState::plan_slices(
   return slices;
 }
 
+Result<ReadPlan> ContainerState::plan_whole(std::span<const std::uint32_t> layers,
+                                            std::span<const std::uint32_t> tensors) {
+  WPACK_TRY(check_process());
+  load::WholePlanner planner(index(), shards_, verifies_mapped(options_));
+  for (const std::uint32_t number : layers) {
+    if (number >= index().layers().size()) return not_there("layer", number);
+    const format::LayerRow layer = index().layers()[number];
+    for (std::uint32_t i = 0; i < layer.tensor_count; ++i)
+      WPACK_TRY(check_known(index().tensors()[layer.tensor_first + i]));
+    WPACK_TRY(planner.add_layer(number));
+  }
+  for (const std::uint32_t number : tensors) {
+    if (number >= index().tensors().size()) return not_there("tensor", number);
+    WPACK_TRY(check_known(index().tensors()[number]));
+    WPACK_TRY(planner.add_tensor(number));
+  }
+  return planner.take();
+}
+
 Result<ContainerState::TensorBytes> ContainerState::materialise(const format::TensorRow& tensor,
                                                                 const load::ReadControl& control) {
   WPACK_TRY(check_process());
@@ -255,6 +275,10 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
     out = out.subspan(wanted);
   }
   return {};
+}
+
+Error ContainerState::not_there(std::string_view kind, std::uint32_t number) const {
+  return {ErrorCode::kNotFound, fmt::format("{}: has no {} '{}'", index_.label, kind, number)};
 }
 
 Error ContainerState::index_changed() const {

@@ -80,6 +80,9 @@ class ContainerState {
   // Lays out slices for Loading::slices. Errors: those of Container::slices but for reading.
   [[nodiscard]] Result<std::vector<load::PlannedSlice>> plan_slices(
       std::span<const SliceRequest> requests) const;
+  // Errors: those of Container::plan_whole.
+  [[nodiscard]] Result<ReadPlan> plan_whole(std::span<const std::uint32_t> layers,
+                                            std::span<const std::uint32_t> tensors);
 
   // Bytes of an attachment.
   [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
@@ -93,6 +96,7 @@ class ContainerState {
   [[nodiscard]] Status check_process() const;
   [[nodiscard]] Status check_everything(const ProgressCallback& progress);
   [[nodiscard]] load::ScanReading scan_reading() const;
+  [[nodiscard]] Error not_there(std::string_view kind, std::uint32_t number) const;
   [[nodiscard]] Result<TensorBytes> cut(Bytes stored, const format::TensorRow& tensor, bool mapped,
                                         load::BlockRef block) const;
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "wpack/async_reader.h"
+#include "wpack/types.h"
 
 namespace wpack::testing {
 
@@ -19,6 +20,7 @@ struct RecordedReads {
   std::mutex mutex;
   std::vector<MutableBytes> places;
   std::size_t most_in_flight = 0;  // of one reader
+  std::vector<ByteRange> ranges;  // of the files
 };
 
 class RecordingReader final : public AsyncReader {
@@ -44,8 +46,10 @@ class RecordingReader final : public AsyncReader {
     in_flight_ += accepted;
     const std::lock_guard lock(recorded_->mutex);
     recorded_->most_in_flight = std::max(recorded_->most_in_flight, in_flight_);
-    for (const ReadRequest& request : requests.first(accepted))
+    for (const ReadRequest& request : requests.first(accepted)) {
       recorded_->places.push_back(request.out);
+      recorded_->ranges.push_back({request.offset, request.offset + request.out.size()});
+    }
     return accepted;
   }
 
