@@ -45,6 +45,8 @@ struct AccessStats {
   // Of the memory budget, which containers may share.
   std::uint64_t layers_given_up = 0;      // layers that went from memory to make room
   std::uint64_t memory_bytes = 0;         // private memory held now, kept free included
+  std::uint64_t huge_tlb_bytes = 0;       // of that, in pages of the reserved huge page pool
+  std::uint64_t huge_asked_bytes = 0;     // of that, where transparent huge pages were asked for
   std::uint64_t peak_memory_bytes = 0;    // the most that was held
   std::uint64_t reused_memory_bytes = 0;  // used again without asking the system
 };

@@ -129,6 +129,8 @@ AccessStats ContainerState::stats() const {
           .background = nanoseconds(counters_.background),
           .layers_given_up = memory.given_up,
           .memory_bytes = memory.pool.in_use + memory.pool.free,
+          .huge_tlb_bytes = memory.pool.huge_tlb,
+          .huge_asked_bytes = memory.pool.huge_asked,
           .peak_memory_bytes = memory.pool.peak,
           .reused_memory_bytes = memory.pool.reused};
 }

@@ -84,6 +84,10 @@ std::string to_prometheus(const AccessStats& stats, std::string_view container) 
   out.metric("wpack_reads_in_flight", "gauge", "Reads that have not completed.",
              stats.reads_in_flight);
   out.metric("wpack_memory_bytes", "gauge", "Private memory held.", stats.memory_bytes);
+  out.family("wpack_memory_huge_bytes", "gauge",
+             "Private memory in huge pages of the reserved pool, and where others were asked for.");
+  out.sample(stats.huge_tlb_bytes, "pages=\"reserved\"");
+  out.sample(stats.huge_asked_bytes, "pages=\"transparent\"");
   out.metric("wpack_memory_peak_bytes", "gauge", "The most private memory that was held.",
              stats.peak_memory_bytes);
   out.metric("wpack_memory_reused_bytes_total", "counter",

@@ -219,5 +219,22 @@ TEST(ContainerOptionsTest, RejectsIndexesThatAreLargerThanAllowed) {
               Fails(ErrorCode::kInvalidArgument, "max_index_bytes"));
 }
 
+TEST(ContainerMemoryTest, TellsWhereHugePagesWereAskedFor) {
+  const TempDir directory;
+  ContainerBuilder builder;
+  builder.layer("a").tensor("a.w", pattern_bytes(std::size_t{3} << 20, 1));
+  builder.layer("b").tensor("b.w", pattern_bytes(1 << 20, 2));
+  const std::string path = builder.build(directory.path() / "m.wpack");
+  ASSERT_OK_AND_ASSIGN(const Container container, open_with(path, {.access = AccessMode::kRead}));
+  ASSERT_OK_AND_ASSIGN(const Tensor small, container.tensor("b.w"));
+  EXPECT_EQ(container.stats().huge_asked_bytes, 0U);
+  {
+    ASSERT_OK_AND_ASSIGN(const Tensor large, container.tensor("a.w"));
+    EXPECT_GE(container.stats().huge_asked_bytes, large.bytes().size());
+    EXPECT_EQ(container.stats().huge_tlb_bytes, 0U) << "nobody asked for these";
+  }
+  EXPECT_EQ(container.stats().huge_asked_bytes, 0U);
+}
+
 }  // namespace
 }  // namespace wpack::testing

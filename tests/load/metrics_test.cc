@@ -14,6 +14,8 @@ TEST(MetricsTest, WritesEveryStatisticWithItsTypeAndContainer) {
   AccessStats stats;
   stats.read_bytes = 12;
   stats.layer_hits = 3;
+  stats.huge_tlb_bytes = 5;
+  stats.huge_asked_bytes = 6;
   stats.stalls.disk = 1'500'000'000;
   stats.fallbacks = {{.what = "libaio", .reason = "no \"request\" is left", .count = 2}};
   const std::string text = to_prometheus(stats, "m.wpack");
@@ -26,6 +28,9 @@ TEST(MetricsTest, WritesEveryStatisticWithItsTypeAndContainer) {
       text, HasSubstr("\nwpack_layers_acquired_total{container=\"m.wpack\",from=\"memory\"} 3\n"));
   EXPECT_THAT(text,
               HasSubstr("\nwpack_stall_seconds_total{container=\"m.wpack\",cause=\"disk\"} 1.5\n"));
+  EXPECT_THAT(text, HasSubstr("\nwpack_memory_huge_bytes{container=\"m.wpack\",pages=\"reserved\"} "
+                              "5\nwpack_memory_huge_bytes{container=\"m.wpack\","
+                              "pages=\"transparent\"} 6\n"));
   EXPECT_THAT(text, EndsWith("\n"));
 }
 
