@@ -31,10 +31,10 @@ void expect_explained(const Json& facts) {
 }
 
 void expect_host(const Json& host) {
-  EXPECT_THAT(keys_of(host),
-              ElementsAre("kernel", "usable_cpus", "cpu_quota", "available_memory", "cgroup_memory",
-                          "locked_memory_limit", "open_file_limit", "transparent_huge_pages",
-                          "huge_page_pool", "aio_requests", "engines", "unknown"));
+  EXPECT_THAT(keys_of(host), ElementsAre("kernel", "usable_cpus", "cpu_quota", "available_memory",
+                                         "cgroup_memory", "locked_memory_limit", "open_file_limit",
+                                         "transparent_huge_pages", "huge_page_pool", "aio_requests",
+                                         "reads_mappings_in", "engines", "unknown"));
   expect_explained(host);
   ASSERT_GE(host["engines"].size(), 1U);
   EXPECT_THAT(keys_of(host["engines"][0]), ElementsAre("name", "works", "refused"));
@@ -49,7 +49,9 @@ void expect_file(const Json& file) {
 
 void expect_choice(const Json& choice) {
   EXPECT_THAT(keys_of(choice),
-              ElementsAre("method", "engine", "block_size", "depth", "reasons", "refused"));
+              ElementsAre("method", "engine", "block_size", "depth", "direct", "fault_threads",
+                          "first_touch_ns_per_mebibyte", "reasons", "refused"));
+  EXPECT_EQ(choice["direct"].is_null(), choice["method"] != "direct reads");
   EXPECT_THAT(choice["method"].get<std::string>(),
               AnyOf("map", "read in and map", "direct reads", "buffered reads"));
   EXPECT_GE(choice["reasons"].size(), 1U);
@@ -90,7 +92,9 @@ TEST_F(PlanCommandTest, WritesExactlyTheMembersThatTheSchemaNames) {
   expect_host(json["host"]);
   ASSERT_EQ(json["shards"].size(), 1U);
   const Json& shard = json["shards"][0];
-  EXPECT_THAT(keys_of(shard), ElementsAre("name", "file", "choice"));
+  EXPECT_THAT(keys_of(shard), ElementsAre("name", "in_use", "file", "choice", "transfer"));
+  EXPECT_EQ(shard["in_use"], false);
+  expect_choice(shard["transfer"]);
   EXPECT_EQ(shard["name"], "00000.wps");
   expect_file(shard["file"]);
   expect_choice(shard["choice"]);
@@ -114,6 +118,70 @@ TEST_F(PlanCommandTest, SaysWhichBytesARequestTakes) {
   const Outcome text = run({"plan", container_, "--layer", "model.layers.0"});
   EXPECT_THAT(text.out, HasSubstr("\nSHARD    FROM"));
   EXPECT_THAT(text.out, HasSubstr("2 tensors: 136 B needed, "));
+}
+
+TEST_F(PlanCommandTest, PlansUnderABudget) {
+  const Json json = run_json({"plan", container_, "--budget", "8KiB", "--json"});
+  const Json& choice = json["shards"][0]["choice"];
+  EXPECT_EQ(choice["method"], "buffered reads");
+  EXPECT_EQ(choice["block_size"], 8192);
+  EXPECT_EQ(choice["depth"], 1);
+  EXPECT_GE(choice["fault_threads"], 1);
+  EXPECT_EQ(choice["refused"][0]["reason"], "a memory budget cannot hold mapped pages to it");
+  EXPECT_EQ(run({"plan", container_, "--budget", "much"}).status, 2);
+}
+
+TEST_F(PlanCommandTest, PlansWhatIsCheckedAtOpenWithoutReadingIt) {
+  damage(container_ + "/00000.wps", 4100);
+  EXPECT_EQ(run({"load", container_, "--verify", "full"}).status, 4);
+  const Json json = run_json({"plan", container_, "--verify", "full", "--json"});
+  EXPECT_EQ(json["shards"][0]["choice"]["reasons"][0],
+            "all bytes were read when they were checked at open");
+  EXPECT_NE(run_json({"plan", container_, "--verify", "touch", "--json"})["shards"][0]["choice"],
+            json["shards"][0]["choice"]);
+  EXPECT_EQ(run({"plan", container_, "--verify", "much"}).status, 2);
+}
+
+TEST_F(PlanCommandTest, SaysHowATransferWouldReadAndWhy) {
+  const Json json = run_json({"plan", container_, "--json"});
+  EXPECT_EQ(json["shards"][0]["transfer"]["method"], "buffered reads");
+  EXPECT_THAT(run({"plan", container_}).out,
+              HasSubstr("\n  transfer buffered reads by pread, 4 requests of 2.10 MB\n"
+                        "    because  "));
+}
+
+TEST_F(PlanCommandTest, SaysWhichShardsARequestUses) {
+  const Json json = run_json({"plan", container_, "--layer", "model.layers.0", "--json"});
+  EXPECT_EQ(json["shards"][0]["in_use"], true);
+}
+
+TEST_F(PlanCommandTest, PlansAllLayersAndSlices) {
+  const Json all = run_json({"plan", container_, "--all", "--json"});
+  EXPECT_EQ(all["request"]["tensor_count"], 5);
+  EXPECT_EQ(all["request"]["needed_bytes"], 256 + 128 + 8 + 128);
+  const std::string name = "model.embed_tokens.weight";
+  const Json slice = run_json(
+      {"plan", container_, "--slice", name + ":1:2:4", "--slice", name + ":0:15:16", "--json"});
+  EXPECT_EQ(slice["request"]["tensor_count"], 2);
+  EXPECT_EQ(slice["request"]["needed_bytes"], 16 * 2 * 2 + 8 * 2);
+  const Json both = run_json({"plan", container_, "--tensor", name, "--slice",
+                              "model.layers.0.mlp.up_proj.weight:0:0:1", "--json"});
+  EXPECT_EQ(both["request"]["needed_bytes"], 256 + 16);
+  EXPECT_THAT(run({"plan", container_, "--all"}).out, HasSubstr("5 tensors: 520 B needed, "));
+}
+
+TEST_F(PlanCommandTest, RefusesSlicesThatAreNone) {
+  for (const char* slice : {"a", "a:0:1", "a:x:0:1", "a:0:0:1x", "a:-1:0:1", "a:0::1",
+                            "a:4294967295:0:1", "a:0:0:99999999999999999999"}) {
+    const Outcome outcome = run({"plan", container_, "--slice", slice});
+    EXPECT_EQ(outcome.status, 2) << slice;
+    EXPECT_THAT(outcome.err, HasSubstr("NAME:DIM:BEGIN:END")) << slice;
+  }
+  const Outcome unknown = run({"plan", container_, "--slice", "a:b:0:0:1"});
+  EXPECT_NE(unknown.status, 0);
+  EXPECT_THAT(unknown.err, HasSubstr("has no tensor 'a:b'"));
+  EXPECT_THAT(run({"plan", container_, "--slice", "model.embed_tokens.weight:7:0:1"}).err,
+              HasSubstr("embed_tokens"));
 }
 
 TEST_F(PlanCommandTest, RefusesRequestsForWhatIsNotThere) {
@@ -141,10 +209,28 @@ TEST_F(PlanCommandTest, DoctorShowsOneScreen) {
   for (const char* row :
        {"kernel  ", "processors  ", "memory available  ", "cgroup memory  ", "locked memory  ",
         "open files  ", "transparent huge pages  ", "huge page pool  ", "libaio requests  ",
-        "engine pread  ", "file system  ", "mount  ", "device  ", "kernel readahead  ",
-        "direct input  ", "in the page cache  ", "plan  "}) {
+        "reading mappings in  ", "engine pread  ", "file system  ", "mount  ", "device  ",
+        "kernel readahead  ", "direct input  ", "in the page cache  ", "plan  "}) {
     EXPECT_THAT("\n" + outcome.out, HasSubstr("\n" + std::string(row))) << row;
   }
+  EXPECT_LE(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 40);
+}
+
+TEST_F(PlanCommandTest, DoctorShowsOneScreenOfManyShards) {
+  constexpr int kShards = 50;
+  std::vector<TensorSpec> tensors;
+  for (int i = 0; i < kShards; ++i) {
+    const std::size_t size = i % 2 == 0 ? 40'000 : 50'000;  // each reason names another size
+    tensors.push_back({"model.layers." + std::to_string(i) + ".w", "U8", {size}, noise(size, 1)});
+    tensors.back().bytes[0] = static_cast<char>(i);
+  }
+  const std::string many =
+      pack_file(directory_, "many", safetensors_file(tensors), {"--shard-size", "64KiB"});
+  ASSERT_EQ(run_json({"doctor", many, "--json"})["plan"].size(), std::size_t{kShards});
+  const Outcome outcome = run({"doctor", many});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("00000.wps and 49 more: map\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("are in the page cache (00000.wps)\n"));
   EXPECT_LE(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 40);
 }
 

@@ -76,10 +76,12 @@ void print_doctor(const HostReport& report, const std::optional<ReadProfile>& pr
   add_file_rows(table, report.file);
   if (profile) add_profile_rows(table, *profile);
   if (plans) {
-    for (const Plan& plan : *plans) {
+    std::vector<NamedChoice> choices;
+    for (const Plan& plan : *plans) choices.push_back({plan.name, &plan.choice});
+    for (const ChoiceGroup& group : group_by_choice(choices)) {
       table.add_row(
-          {"plan", fmt::format("{}: {}", escape_name(plan.name), choice_text(plan.choice))});
-      add_reason_lines(table, plan.choice);
+          {"plan", fmt::format("{}: {}", names_text(group), choice_text(*group.choices.front()))});
+      add_group_reason_lines(table, group);
     }
   } else {
     table.add_row({"plan", "unknown: " + one_line(plans.error().message(), kMaxFailureSize)});

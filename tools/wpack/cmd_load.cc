@@ -68,6 +68,8 @@ void print_load_report_json(const LoadOptions& options, const LoadReport& report
   json["verified_bytes"] = report.stats.verified_bytes;
   json["budget_bytes"] = options.open.memory_budget ? Json(*options.open.memory_budget) : nullptr;
   json["peak_memory_bytes"] = report.stats.peak_memory_bytes;
+  json["huge_tlb_bytes"] = report.stats.huge_tlb_bytes;
+  json["huge_asked_bytes"] = report.stats.huge_asked_bytes;
   json["stall_seconds"] = phases_json(report.stats.stalls);
   json["background_seconds"] = phases_json(report.stats.background);
   json["layer_hits"] = report.stats.layer_hits;
@@ -200,13 +202,7 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
   add_choice<Touch>(command, "--touch", options.touch,
                     {{"pages", Touch::kPages}, {"bytes", Touch::kBytes}},
                     "read one byte of every page, or add up every byte (default: pages)");
-  add_choice<std::optional<VerifyPolicy>>(command, "--verify", options.open.verify,
-                                          {{"index", VerifyPolicy::kIndex},
-                                           {"touch", VerifyPolicy::kTouch},
-                                           {"full", VerifyPolicy::kFull}},
-                                          "what is checked: no payload, what is handed out, or "
-                                          "everything at open; default: touch for bytes that are "
-                                          "read, index for mapped ones");
+  add_verify(command, options.open.verify);
   add_access(command, options.open.access);
   add_value(command, "--readahead", options.open.readahead_layers, "N",
             "layers to read ahead of the one in use (default: 2)");
@@ -214,9 +210,7 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
             "read layers ahead in the order of use in FILE, and load them in it");
   add_value(command, "--record", options.record, "FILE",
             "write the order in which layers were used to FILE, for --order of load and pack");
-  add_size(command, "--budget", options.open.memory_budget,
-           "the most private memory that tensors may take: layers are read into it one after the "
-           "other, and let go");
+  add_budget(command, options.open.memory_budget);
   add_text(
       command, "--deadline",
       [&options](const std::string& text) { options.deadline_seconds = parse_seconds(text); },

@@ -8,8 +8,8 @@
 #include "command.h"
 #include "facts_report.h"
 #include "human.h"
+#include "plan_request.h"
 #include "profile_cache.h"
-#include "rank_slices.h"
 #include "wpack/container.h"
 #include "wpack/explain.h"
 #include "wpack/text.h"
@@ -20,94 +20,10 @@ namespace {
 struct PlanOptions {
   std::string container;
   OpenOptions open;
-  std::vector<std::string> layers;
-  std::vector<std::string> tensors;
-  RankOptions rank;
+  PlanRequest request;
   bool use_profile = true;
   bool json = false;
-
-  [[nodiscard]] bool asks() const { return !layers.empty() || !tensors.empty() || rank.given(); }
 };
-
-// What would be read for a request.
-struct RequestPlan {
-  std::size_t tensor_count = 0;
-  ReadPlan plan;
-};
-
-// Tensors of the layers that are named (of all, where a rank is asked for and none is), as far as
-// the rank holds them, and the tensors that are named, whole.
-Result<std::vector<SliceRequest>> requests_of(const Container& container,
-                                              const PlanOptions& options) {
-  std::vector<Layer> layers;
-  for (const std::string& name : options.layers) {
-    WPACK_ASSIGN(Layer layer, container.layer(name));
-    layers.push_back(std::move(layer));
-  }
-  if (options.rank.given() && layers.empty() && options.tensors.empty())
-    layers = container.layers();
-  std::vector<SliceRequest> requests;
-  if (options.rank.given()) {
-    WPACK_ASSIGN(const RankSlices rank, RankSlices::open(container, options.rank));
-    for (const Layer& layer : layers) {
-      WPACK_ASSIGN(const std::vector<SliceRequest> slices, rank.of_layer(layer));
-      requests.insert(requests.end(), slices.begin(), slices.end());
-    }
-  } else {
-    for (const Layer& layer : layers) {
-      for (std::uint32_t id = layer.info().tensor_begin; id < layer.info().tensor_end; ++id)
-        requests.push_back({.tensor = id});
-    }
-  }
-  for (const std::string& name : options.tensors) {
-    const auto tensor = container.find(name);
-    if (!tensor) {
-      return Error(
-          ErrorCode::kNotFound,
-          fmt::format("{}: has no tensor '{}'", escape_name(options.container), escape_name(name)));
-    }
-    requests.push_back({.tensor = tensor->id});
-  }
-  return requests;
-}
-
-Result<std::optional<RequestPlan>> plan_request(const Container& container,
-                                                const PlanOptions& options) {
-  if (!options.asks()) return std::optional<RequestPlan>();
-  WPACK_ASSIGN(const std::vector<SliceRequest> requests, requests_of(container, options));
-  WPACK_ASSIGN(ReadPlan plan, container.plan_reads(requests));
-  return std::optional(RequestPlan{requests.size(), std::move(plan)});
-}
-
-Json request_json(const std::optional<RequestPlan>& request) {
-  if (!request) return nullptr;
-  const ReadCost& cost = request->plan.cost;
-  Json json = {{"tensor_count", request->tensor_count},
-               {"needed_bytes", cost.needed_bytes},
-               {"read_bytes", cost.read_bytes},
-               {"over_read", cost.over_read()},
-               {"reads", Json::array()}};
-  for (const ShardRead& read : request->plan.reads) {
-    json["reads"].push_back(
-        {{"shard", read.shard}, {"begin", read.range.begin}, {"end", read.range.end}});
-  }
-  return json;
-}
-
-void print_request(const RequestPlan& request, Output& out) {
-  const ReadCost& cost = request.plan.cost;
-  Table table({Table::Align::kRight, Table::Align::kRight, Table::Align::kRight});
-  table.add_row({"SHARD", "FROM", "SIZE"});
-  for (const ShardRead& read : request.plan.reads) {
-    table.add_row({std::to_string(read.shard), fmt::format("{:#x}", read.range.begin),
-                   human_size(read.range.size())});
-  }
-  out.print("\n" + table.text());
-  out.print(fmt::format("{}: {} needed, {} read in {} (over-read {:.3f})\n",
-                        human_count(request.tensor_count, "tensor"), human_size(cost.needed_bytes),
-                        human_size(cost.read_bytes), human_count(cost.read_count, "range"),
-                        cost.over_read()));
-}
 
 void print_plan_json(const ContainerInfo& info, const Explanation& explanation,
                      const std::optional<RequestPlan>& request, Output& out) {
@@ -121,8 +37,10 @@ void print_plan_json(const ContainerInfo& info, const Explanation& explanation,
   JsonRows shards(out, "shards", json);
   for (const ShardExplanation& shard : explanation.shards) {
     shards.add({{"name", shard.name},
+                {"in_use", shard.in_use},
                 {"file", file_json(shard.file)},
-                {"choice", choice_json(shard.choice)}});
+                {"choice", choice_json(shard.choice)},
+                {"transfer", choice_json(shard.transfer)}});
   }
 }
 
@@ -133,6 +51,8 @@ void print_plan(const ContainerInfo& info, const Explanation& explanation, Outpu
   for (const ShardExplanation& shard : explanation.shards) {
     table.add_row({shard.name, human_size(shard.file.size), choice_text(shard.choice)});
     add_reason_lines(table, shard.choice);
+    table.add_line("  transfer " + choice_text(shard.transfer));
+    add_reason_lines(table, shard.transfer, "  ");
     size += shard.file.size;
   }
   out.print(table.text());
@@ -148,9 +68,14 @@ void print_plan(const ContainerInfo& info, const Explanation& explanation, Outpu
 Status run_plan(const PlanOptions& options, Output& out) {
   OpenOptions open = options.open;
   open.profile = find_profile(options.container, options.use_profile);
-  WPACK_ASSIGN(const Container container, Container::open(options.container, open));
-  WPACK_ASSIGN(const std::optional<RequestPlan> request, plan_request(container, options));
-  WPACK_ASSIGN(const Explanation explanation, explain(container));
+  // A full check would read everything, and is no part of a plan.
+  const bool full = open.verify == VerifyPolicy::kFull;
+  OpenOptions unchecked = open;
+  if (full) unchecked.verify = VerifyPolicy::kTouch;
+  WPACK_ASSIGN(const Container container, Container::open(options.container, unchecked));
+  WPACK_ASSIGN(const std::optional<RequestPlan> request, plan_request(container, options.request));
+  WPACK_ASSIGN(const Explanation explanation,
+               full ? explain(options.container, open) : explain(container));
   const ContainerInfo info = container.info();
   if (options.json) {
     print_plan_json(info, explanation, request, out);
@@ -172,23 +97,23 @@ void add_plan_command(CLI::App& app, Action& action) {
             .examples =
                 "  wpack plan model.wpack                          what load would do now\n"
                 "  wpack plan model.wpack --access read            ... with that option\n"
+                "  wpack plan model.wpack --budget 2GiB            ... through 2 GiB of memory\n"
                 "  wpack plan model.wpack --layer embed            and which bytes a layer takes\n"
                 "  wpack plan m.wpack --json | jq '.shards[].choice'   for programs\n"
                 "\n"
                 "Reads no payload. Each shard has its own line, then the reasons, then what was\n"
-                "passed over and why. What the page cache holds decides: ask again after a load."});
+                "passed over and why, and the same of a transfer into memory of a device or of\n"
+                "the caller. What the page cache holds decides: ask again after a load."});
   add_value(command, "CONTAINER", options->container, "", "the container").required();
-  add_value(command, "--layer", options->layers, "NAME",
-            "also say which bytes this layer takes; may be given several times");
-  add_value(command, "--tensor", options->tensors, "NAME",
-            "also say which bytes this tensor takes; may be given several times");
-  add_rank_options(command, options->rank);
+  add_request_options(command, options->request);
+  add_verify(command, options->open.verify);
   add_access(command, options->open.access);
+  add_budget(command, options->open.memory_budget);
   add_index_limit(command, options->open.max_index_bytes);
   add_profile_flag(command, options->use_profile);
   add_json_flag(command, options->json);
   on_chosen(command, [options, &action] {
-    check_rank_options(options->rank);
+    check_request_options(options->request);
     action = [options](Output& out) { return run_plan(*options, out); };
   });
 }

@@ -147,6 +147,22 @@ void add_access(CLI::App& command, AccessMode& access) {
       "map the shards, read them into private memory, or what suits the host (default: auto)");
 }
 
+void add_verify(CLI::App& command, std::optional<VerifyPolicy>& verify) {
+  add_choice<std::optional<VerifyPolicy>>(
+      command, "--verify", verify,
+      {{"index", VerifyPolicy::kIndex},
+       {"touch", VerifyPolicy::kTouch},
+       {"full", VerifyPolicy::kFull}},
+      "what is checked: no payload, what is handed out, or everything at open; default: touch for "
+      "bytes that are read, index for mapped ones");
+}
+
+void add_budget(CLI::App& command, std::optional<std::uint64_t>& budget) {
+  add_size(command, "--budget", budget,
+           "the most private memory that tensors may take: layers are read into it one after the "
+           "other, and let go");
+}
+
 void add_word(CLI::App& command, const std::string& name, const std::vector<std::string>& words,
               const std::function<void(std::size_t chosen)>& choose, const std::string& help) {
   std::string shown;

@@ -103,6 +103,10 @@ void add_index_limit(CLI::App& command, std::uint64_t& max_index_bytes);
 // --access, for every command that reads, or says how it would.
 void add_access(CLI::App& command, AccessMode& access);
 
+// --verify and --budget, for the same.
+void add_verify(CLI::App& command, std::optional<VerifyPolicy>& verify);
+void add_budget(CLI::App& command, std::optional<std::uint64_t>& budget);
+
 // --no-profile, for the same: false leaves aside what `wpack tune` has kept.
 void add_profile_flag(CLI::App& command, bool& use_profile);
 

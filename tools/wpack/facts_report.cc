@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "wpack/text.h"
@@ -60,6 +61,10 @@ Json engines_json(const std::vector<EngineProbe>& engines) {
   return rows;
 }
 
+Json alignment_json(const DirectAlignment& alignment) {
+  return {{"memory", alignment.memory}, {"offset", alignment.offset}};
+}
+
 // The first writes to 10^9 bytes of fresh memory take so long.
 std::string touch_text(const std::optional<std::uint64_t>& nanoseconds_per_mebibyte) {
   if (!nanoseconds_per_mebibyte) return "not measured";
@@ -74,6 +79,27 @@ std::string shape_text(const std::optional<ReadShape>& shape) {
 
 std::string file_system_text(const FileSystemInfo& info) {
   return fmt::format("{} ({})", escape_name(info.type, kMaxReasonSize), to_string(info.kind));
+}
+
+// What each shard alone decides, such as how many of its bytes are in the page cache, may differ.
+bool is_alike(const ReadChoice& a, const ReadChoice& b) {
+  return a.method == b.method && a.engine == b.engine && a.block_size == b.block_size &&
+         a.depth == b.depth &&
+         std::ranges::equal(a.refused, b.refused, {}, &Refusal::what, &Refusal::what);
+}
+
+void add_reason(Table& table, const std::string& indent, const std::string& reason) {
+  table.add_line(indent + "  because  " + one_line(reason, kMaxReasonSize));
+}
+
+void add_refusal(Table& table, const std::string& indent, const Refusal& refusal) {
+  table.add_line(fmt::format("{}  not      {}: {}", indent, escape_name(refusal.what),
+                             one_line(refusal.reason, kMaxReasonSize)));
+}
+
+// A reason that others of the group have in other words.
+std::string of_one(const std::string& reason, const ChoiceGroup& group) {
+  return fmt::format("{} ({})", reason, group.names.front());
 }
 
 std::string residency_text(std::uint64_t resident, std::uint64_t size) {
@@ -111,6 +137,7 @@ Json host_json(const HostFacts& host) {
   add_fact(json, unknown, "aio_requests", host.aio_requests, [](const AioRequests& requests) {
     return Json{{"reserved", requests.reserved}, {"limit", requests.limit}};
   });
+  add_fact(json, unknown, "reads_mappings_in", host.reads_mappings_in, plain<bool>);
   json["engines"] = engines_json(host.engines);
   json["unknown"] = std::move(unknown);
   return json;
@@ -133,10 +160,7 @@ Json file_json(const FileFacts& file) {
                 {"rotational", device.rotational}};
   });
   add_fact(json, unknown, "kernel_readahead", file.kernel_readahead, plain<std::uint64_t>);
-  add_fact(json, unknown, "direct_alignment", file.direct_alignment,
-           [](const DirectAlignment& alignment) {
-             return Json{{"memory", alignment.memory}, {"offset", alignment.offset}};
-           });
+  add_fact(json, unknown, "direct_alignment", file.direct_alignment, alignment_json);
   add_fact(json, unknown, "resident", file.resident, plain<std::uint64_t>);
   json["unknown"] = std::move(unknown);
   return json;
@@ -150,6 +174,9 @@ Json choice_json(const ReadChoice& choice) {
           {"engine", choice.engine.empty() ? Json(nullptr) : Json(choice.engine)},
           {"block_size", choice.block_size},
           {"depth", choice.depth},
+          {"direct", choice.direct ? alignment_json(*choice.direct) : Json(nullptr)},
+          {"fault_threads", choice.fault_threads},
+          {"first_touch_ns_per_mebibyte", optional_json(choice.first_touch)},
           {"reasons", choice.reasons},
           {"refused", std::move(refused)}};
 }
@@ -189,6 +216,9 @@ void add_host_rows(Table& table, const HostFacts& host) {
   add_fact_row(table, "libaio requests", host.aio_requests, [](const AioRequests& requests) {
     return fmt::format("{} of {} reserved", human_count(requests.reserved),
                        human_count(requests.limit));
+  });
+  add_fact_row(table, "reading mappings in", host.reads_mappings_in, [](bool works) {
+    return works ? "works" : "not before Linux 5.14: pages come with the first touch";
   });
   for (const EngineProbe& engine : host.engines) {
     table.add_row({fmt::format("engine {}", engine.name),
@@ -239,12 +269,45 @@ std::string choice_text(const ReadChoice& choice) {
                             human_size(choice.block_size));
 }
 
-void add_reason_lines(Table& table, const ReadChoice& choice) {
-  for (const std::string& reason : choice.reasons)
-    table.add_line("  because  " + one_line(reason, kMaxReasonSize));
-  for (const Refusal& refusal : choice.refused) {
-    table.add_line(fmt::format("  not      {}: {}", escape_name(refusal.what),
-                               one_line(refusal.reason, kMaxReasonSize)));
+void add_reason_lines(Table& table, const ReadChoice& choice, const std::string& indent) {
+  for (const std::string& reason : choice.reasons) add_reason(table, indent, reason);
+  for (const Refusal& refusal : choice.refused) add_refusal(table, indent, refusal);
+}
+
+std::vector<ChoiceGroup> group_by_choice(const std::vector<NamedChoice>& choices) {
+  std::vector<ChoiceGroup> groups;
+  for (const NamedChoice& named : choices) {
+    const auto found = std::ranges::find_if(groups, [&named](const ChoiceGroup& group) {
+      return is_alike(*group.choices.front(), *named.choice);
+    });
+    ChoiceGroup& group = found == groups.end() ? groups.emplace_back() : *found;
+    group.names.push_back(named.name);
+    group.choices.push_back(named.choice);
+  }
+  return groups;
+}
+
+std::string names_text(const ChoiceGroup& group) {
+  const std::string first = escape_name(group.names.front());
+  if (group.names.size() == 1) return first;
+  return fmt::format("{} and {} more", first, human_count(group.names.size() - 1));
+}
+
+void add_group_reason_lines(Table& table, const ChoiceGroup& group) {
+  const ReadChoice& first = *group.choices.front();
+  for (const std::string& reason : first.reasons) {
+    const bool shared = std::ranges::all_of(group.choices, [&reason](const ReadChoice* choice) {
+      return std::ranges::find(choice->reasons, reason) != choice->reasons.end();
+    });
+    add_reason(table, "", shared ? reason : of_one(reason, group));
+  }
+  for (std::size_t i = 0; i < first.refused.size(); ++i) {
+    Refusal refusal = first.refused[i];
+    const bool shared = std::ranges::all_of(group.choices, [&](const ReadChoice* choice) {
+      return choice->refused[i].reason == refusal.reason;
+    });
+    if (!shared) refusal.reason = of_one(refusal.reason, group);
+    add_refusal(table, "", refusal);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "human.h"
 #include "output.h"
@@ -34,6 +35,23 @@ void add_profile_rows(Table& table, const ReadProfile& profile);
 // "read in and map, 4 requests of 8.39 MB".
 [[nodiscard]] std::string choice_text(const ReadChoice& choice);
 // Lines under a choice: its reasons, and what was refused.
-void add_reason_lines(Table& table, const ReadChoice& choice);
+void add_reason_lines(Table& table, const ReadChoice& choice, const std::string& indent = "");
+
+// Files that are read alike, in their order.
+struct ChoiceGroup {
+  std::vector<std::string> names;
+  std::vector<const ReadChoice*> choices;  // of the names
+};
+// What is named, and how it is read: the choice is borrowed.
+struct NamedChoice {
+  std::string name;
+  const ReadChoice* choice = nullptr;
+};
+// Puts together what has the same method, engine, block size and depth, and passed over the same.
+[[nodiscard]] std::vector<ChoiceGroup> group_by_choice(const std::vector<NamedChoice>& choices);
+// "00000.wps", "00000.wps and 49 more".
+[[nodiscard]] std::string names_text(const ChoiceGroup& group);
+// As add_reason_lines; a reason that not all have is given with the name whose it is.
+void add_group_reason_lines(Table& table, const ChoiceGroup& group);
 
 }  // namespace wpack::cli
