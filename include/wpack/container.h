@@ -184,6 +184,7 @@ struct ContainerInfo {
   std::uint64_t file_bytes = 0;     // all files of the container
 };
 
+class BufferPool;
 class Container;
 class Layer;
 class LayerView;
@@ -325,6 +326,10 @@ class WPACK_EXPORT Container {
   [[nodiscard]] ContainerInfo info() const&;
   [[nodiscard]] ContainerInfo info() const&& = delete;
   [[nodiscard]] AccessStats stats() const;
+  // Returns the pool (wpack/buffer_pool.h) of the memory that OpenOptions::memory_budget limits.
+  // What is taken from it counts as the bytes of tensors do, also in stats(); layers that nobody
+  // holds are given up for it, and it waits for nothing. Outlives the container.
+  [[nodiscard]] std::shared_ptr<BufferPool> memory_pool() const;
   // Returns the layers that were used since it was opened, in the order of their first use: those
   // that were acquired or copied (wpack/transfer.h), or of which a tensor or slice was. Threads
   // that use layers at the same moment come in either order.

@@ -27,6 +27,7 @@
 #include <optional>
 #include <utility>
 
+#include "wpack/buffer_pool.h"
 #include "wpack/device.h"
 #include "wpack/error.h"
 #include "wpack/export.h"
@@ -157,10 +158,18 @@ struct StagingOptions {
   // Bytes of a slot, a multiple of 4,096; the budget is cut into as many as it holds. At least the
   // largest chunk that is to be copied; 8 KiB more let any chunk be read past the page cache.
   std::uint64_t slot_size = std::uint64_t{8} << 20;
+  // Where the memory of the slots comes from. Null: from the system, beside every memory budget.
+  std::shared_ptr<BufferPool> pool = nullptr;
 };
 
-// Makes a ring over memory of its own, and pins it slot by slot; the ring works with what the
-// device refuses to pin, unpinned. Errors: kInvalidArgument (options), kLimit (no memory).
+// Makes a ring, and pins its memory slot by slot; the ring works with what the device refuses to
+// pin, unpinned. Errors: kInvalidArgument (options), kLimit (no memory, or the pool has none left).
+//
+// The memory that a process takes for loading is the sum of its budgets (OpenOptions and
+// WeightCacheOptions::memory_budget), of its rings of no pool (slot_count * slot_size each), and,
+// where the host is the device, of what was allocated there. A ring that takes its slots from
+// Container::memory_pool() or WeightCache::memory_pool() is a part of that budget as long as it
+// lives: 2.5 times the largest layer beside the ring is then enough for both.
 [[nodiscard]] WPACK_EXPORT Result<std::shared_ptr<StagingRing>> make_staging_ring(
     std::shared_ptr<Device> device, const StagingOptions& options = {});
 

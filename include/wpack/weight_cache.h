@@ -61,6 +61,9 @@ class WPACK_EXPORT WeightCache {
 
   [[nodiscard]] WeightCacheStats stats() const;
 
+  // As Container::memory_pool(), of the budget that all containers share. Outlives the cache.
+  [[nodiscard]] std::shared_ptr<BufferPool> memory_pool() const;
+
  private:
   struct State;
   explicit WeightCache(std::shared_ptr<State> state) : state_(std::move(state)) {}

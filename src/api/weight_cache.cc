@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/engines.h"
+#include "load/budget_pool.h"
 #include "load/open_container.h"
 
 namespace wpack {
@@ -98,6 +99,10 @@ WeightCacheStats WeightCache::stats() const {
   stats.memory_bytes = memory.pool.in_use + memory.pool.free;
   stats.peak_memory_bytes = memory.pool.peak;
   return stats;
+}
+
+std::shared_ptr<BufferPool> WeightCache::memory_pool() const {
+  return load::make_budget_pool(state_->engines.memory);
 }
 
 }  // namespace wpack

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "format/index_file.h"
+#include "load/budget_pool.h"
 #include "load/handle_factory.h"
 #include "load/index_info.h"
 #include "wpack/text.h"
@@ -55,6 +56,10 @@ ContainerInfo Container::info() const& {
 }
 
 AccessStats Container::stats() const { return state_->stats(); }
+
+std::shared_ptr<BufferPool> Container::memory_pool() const {
+  return load::make_budget_pool(state_->memory());
+}
 
 UseOrder Container::use_order() const {
   const format::Index& index = state_->index();

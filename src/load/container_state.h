@@ -47,6 +47,9 @@ class ContainerState {
   [[nodiscard]] const format::Index& index() const noexcept { return index_.file.index; }
   [[nodiscard]] const load::OpenedIndex& opened_index() const noexcept { return index_; }
   [[nodiscard]] AccessStats stats() const;
+  [[nodiscard]] const std::shared_ptr<load::MemoryBudget>& memory() const noexcept {
+    return engines_.memory;
+  }
   [[nodiscard]] load::FirstUses& first_uses() noexcept { return first_uses_; }
   // How each shard is read. Errors: those of wpack::explain.
   [[nodiscard]] Result<Explanation> explain();

@@ -69,10 +69,17 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
 
 Result<std::vector<HostBuffer>> MemoryBudget::obtain_now(std::span<const std::uint64_t> sizes,
                                                          Reading* reading) {
+  const std::uint64_t needed = sum_of_pages(sizes);
   for (;;) {
     auto buffers = allocate(sizes, reading);
-    if (buffers || !give_up_one(true)) return buffers;
+    if (buffers) return buffers;
+    if (needed > size_ || !give_up_one(true)) return refusal(needed, std::move(buffers).error());
   }
+}
+
+Result<HostBuffer> MemoryBudget::obtain_now(std::uint64_t size) {
+  WPACK_ASSIGN(std::vector<HostBuffer> buffers, obtain_now({&size, 1}, nullptr));
+  return std::move(buffers.front());
 }
 
 Error MemoryBudget::refusal(std::uint64_t needed, Error refused) const {

@@ -69,6 +69,10 @@ class MemoryBudget {
   [[nodiscard]] Result<std::vector<HostBuffer>> obtain_now(std::span<const std::uint64_t> sizes,
                                                            Reading* reading);
 
+  // Returns a buffer for a caller who does not read: waits for nobody, but gives up layers as for a
+  // demand. Errors: kLimit, as above.
+  [[nodiscard]] Result<HostBuffer> obtain_now(std::uint64_t size);
+
   // Keeps a layer that nobody holds, until it is taken or given up.
   void keep(Key key, LayerBlocks blocks, KeptAs kept_as);
   // Returns a layer that was kept; empty if it was not, or was given up.

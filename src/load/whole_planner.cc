@@ -54,7 +54,8 @@ Status WholePlanner::add_extents(std::span<const std::uint32_t> extents) {
     if (!added_[extent]) fresh.push_back(extent);
     added_[extent] = true;
   }
-  for (const ExtentRun& run : plan_runs(index_, fresh)) {
+  WPACK_ASSIGN(const std::vector<ShardReads> reads, shards_.block_reads_of(fresh));
+  for (const ExtentRun& run : plan_runs(index_, fresh, reads)) {
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(run.shard));
     const std::uint64_t size = shard->mapped ? kReadInPieceSize : shard->reading.choice.block_size;
     for (const ByteRange piece : split_into_pieces(run.range, size))

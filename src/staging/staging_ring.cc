@@ -181,7 +181,8 @@ Result<std::shared_ptr<StagingRing>> make_staging_ring(std::shared_ptr<Device> d
   if (count == 0) return wrong("the budget holds none");
   if (count > std::numeric_limits<std::uint16_t>::max()) return wrong("there are more than 65535");
   const std::uint64_t size = count * options.slot_size;
-  WPACK_ASSIGN(HostBuffer memory, make_host_pool(size)->allocate(size));
+  const auto pool = options.pool != nullptr ? options.pool : make_host_pool(size);
+  WPACK_ASSIGN(HostBuffer memory, pool->allocate(size));
   return std::shared_ptr<StagingRing>(std::make_shared<staging::SlotRing>(
       std::move(device), std::move(memory), static_cast<std::uint32_t>(count)));
 }

@@ -9,6 +9,7 @@
 #include "support/container_builder.h"
 #include "support/result_matchers.h"
 #include "support/temp_dir.h"
+#include "wpack/transfer.h"
 
 namespace wpack::testing {
 namespace {
@@ -107,6 +108,27 @@ TEST_F(WeightCacheTest, SeesAReplacedContainerAfterItWasEvicted) {
   EXPECT_TRUE(cache.evict(path));
   EXPECT_FALSE(cache.evict(path));
   EXPECT_TRUE(visit(cache, path, 1, 0));
+}
+
+TEST_F(WeightCacheTest, SharesItsBudgetWithAStagingRing) {
+  const std::string paths[] = {add(0), add(1)};
+  const WeightCache cache = make(4 * kMiB);
+  const auto device = make_host_device();
+  ASSERT_OK_AND_ASSIGN(const auto ring, make_staging_ring(device, {.pinned_budget = kMiB,
+                                                                   .slot_size = kMiB / 2,
+                                                                   .pool = cache.memory_pool()}));
+  EXPECT_EQ(cache.stats().memory_bytes, kMiB);
+  for (std::uint32_t number = 0; number < 2; ++number) {
+    for (std::uint32_t i = 0; i < kLayers; ++i) {
+      ASSERT_TRUE(visit(cache, paths[number], number, i));
+      ASSERT_OK_AND_ASSIGN(const Container container, cache.open(paths[number]));
+      ASSERT_THAT(load_layer(container, i, *ring), IsOk());
+    }
+  }
+  EXPECT_LE(cache.stats().peak_memory_bytes, 4 * kMiB);
+  EXPECT_EQ(cache.stats().layers_given_up, 3U) << "three fit beside the ring";
+  EXPECT_THAT(make_staging_ring(device, {.pinned_budget = 8 * kMiB, .pool = cache.memory_pool()}),
+              Fails(ErrorCode::kLimit, "8388608 bytes"));
 }
 
 TEST_F(WeightCacheTest, LeavesHandlesValidWhenItIsGone) {
