@@ -1,5 +1,5 @@
 // What a container has done since it was opened, as Container::stats() returns it; values, without
-// ties to the container. wpack/metrics.h writes them for Prometheus.
+// ties to the container. wpack/metrics.h writes them as JSON and for Prometheus.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@ struct PhaseNanoseconds {
   std::uint64_t disk = 0;       // reads, and bringing mapped pages in
   std::uint64_t verify = 0;     // checksums
   std::uint64_t memory = 0;     // waiting for room under the memory budget
-  std::uint64_t readahead = 0;  // waiting for a layer that was being read ahead already
+  std::uint64_t readahead = 0;  // waiting for bytes that another thread was reading already
+  std::uint64_t consumer = 0;   // waiting for a device: a free slot of staging, the end of copies
 };
 
 // What was to be used, could not be, and was done without.
@@ -25,8 +26,14 @@ struct Fallback {
 
 // What a container has done since it was opened.
 struct AccessStats {
-  std::uint64_t mapped_bytes = 0;    // of shards that are mapped
-  std::uint64_t read_bytes = 0;      // read into memory, not mapped
+  std::uint64_t mapped_bytes = 0;  // of shards that are mapped: addresses, in memory or not
+  // Read into memory, not mapped: the next two together.
+  std::uint64_t read_bytes = 0;
+  std::uint64_t direct_bytes = 0;    // past the page cache
+  std::uint64_t buffered_bytes = 0;  // through the page cache, whether it held them or not
+  // Of mapped shards, in pages that were faulted in before they were handed out, whether the page
+  // cache held them or not. What whoever uses the bytes faults in himself is not known.
+  std::uint64_t brought_in_bytes = 0;
   std::uint64_t verified_bytes = 0;  // stored bytes whose checksum was checked
   std::uint64_t prefetched_bytes = 0;
   // What the kernel had against a mapping; empty if it had nothing.

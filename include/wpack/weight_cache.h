@@ -29,7 +29,7 @@ struct WeightCacheOptions {
   OpenOptions open = {};
 };
 
-// What a cache has done since it was made.
+// What a cache has done since it was made. wpack/metrics.h writes it as JSON and for Prometheus.
 struct WeightCacheStats {
   std::uint32_t open_count = 0;         // containers that are open now
   std::uint64_t hits = 0;               // open() calls that found theirs open

@@ -1,6 +1,7 @@
 // All of wpack's public headers.
 #pragma once
 
+#include "wpack/access_stats.h"
 #include "wpack/async_reader.h"
 #include "wpack/buffer_pool.h"
 #include "wpack/container.h"
@@ -8,6 +9,7 @@
 #include "wpack/error.h"
 #include "wpack/explain.h"
 #include "wpack/host.h"
+#include "wpack/metrics.h"
 #include "wpack/pack.h"
 #include "wpack/progress.h"
 #include "wpack/read_profile.h"
@@ -16,6 +18,7 @@
 #include "wpack/tensor_slice.h"
 #include "wpack/tensor_source.h"
 #include "wpack/text.h"
+#include "wpack/trace.h"
 #include "wpack/transfer.h"
 #include "wpack/tune.h"
 #include "wpack/types.h"
@@ -23,3 +26,4 @@
 #include "wpack/use_order.h"
 #include "wpack/verify.h"
 #include "wpack/version.h"
+#include "wpack/weight_cache.h"

@@ -15,14 +15,16 @@
 namespace wpack::load {
 
 // What loading spends its time on.
-enum class Phase : std::uint8_t { kDisk, kVerify, kMemory, kReadahead };
-inline constexpr std::size_t kPhaseCount = 4;
+enum class Phase : std::uint8_t { kDisk, kVerify, kMemory, kReadahead, kConsumer };
+inline constexpr std::size_t kPhaseCount = 5;
 
 // Nanoseconds by phase.
 using PhaseTimes = std::array<std::atomic<std::uint64_t>, kPhaseCount>;
 
 struct AccessCounters {
-  std::atomic<std::uint64_t> read_bytes{0};
+  std::atomic<std::uint64_t> direct_bytes{0};
+  std::atomic<std::uint64_t> buffered_bytes{0};
+  std::atomic<std::uint64_t> brought_in_bytes{0};
   std::atomic<std::uint64_t> verified_bytes{0};
   std::atomic<std::uint64_t> prefetched_bytes{0};
   std::atomic<std::uint64_t> layer_hits{0};

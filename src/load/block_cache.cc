@@ -33,6 +33,8 @@ Result<std::vector<BlockRef>> BlockCache::get(std::span<const std::uint32_t> ext
 }
 
 Status BlockCache::wait(std::unique_lock<std::mutex>& lock, const ReadControl& control) {
+  const PhaseTimer timer(counters_, Phase::kReadahead, control.caller_waits(),
+                         "wait for another reader");
   WPACK_TRY(control.check());
   if (!control.deadline) {
     published_.wait(lock);

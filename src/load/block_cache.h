@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "load/access_counters.h"
 #include "load/block_reader.h"
 #include "wpack/error.h"
 
@@ -21,8 +22,9 @@ namespace wpack::load {
 // while holding a claim, so that two layers that share extents cannot wait for each other.
 class BlockCache {
  public:
-  // `reader` outlives the cache.
-  explicit BlockCache(BlockReader& reader) : reader_(reader) {}
+  // Both outlive the cache.
+  BlockCache(BlockReader& reader, AccessCounters& counters)
+      : reader_(reader), counters_(counters) {}
 
   // Returns a block for each of `extents` (ascending, RAW). Errors: those of BlockReader::read.
   [[nodiscard]] Result<std::vector<BlockRef>> get(std::span<const std::uint32_t> extents,
@@ -46,6 +48,7 @@ class BlockCache {
   void publish(const Claim& claim, std::span<const BlockRef> read);
 
   BlockReader& reader_;
+  AccessCounters& counters_;
   std::mutex mutex_;
   std::condition_variable published_;
   std::unordered_map<std::uint32_t, Entry> entries_;  // by extent

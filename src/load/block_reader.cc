@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
+#include "load/counted_memory.h"
 #include "load/fault_ahead.h"
 #include "load/reads_in_flight.h"
 
@@ -184,10 +185,7 @@ Result<std::vector<std::shared_ptr<Block>>> BlockReader::allocate(
   blocks.reserve(runs.size());
   for (const ExtentRun& run : runs)
     blocks.push_back(std::make_shared<Block>(HostBuffer(), run.range, engines_.memory));
-  auto buffers = [&] {
-    const PhaseTimer timer(counters_, Phase::kMemory, control.caller_waits(), "wait for memory");
-    return engines_.memory->obtain(sizes, control, reading);
-  }();
+  auto buffers = obtain_counted(*engines_.memory, sizes, control, reading, counters_);
   if (!buffers) return std::move(buffers).error();
   for (std::size_t i = 0; i < runs.size(); ++i) blocks[i]->buffer = std::move((*buffers)[i]);
   return blocks;

@@ -50,7 +50,7 @@ ContainerState::ContainerState(std::string path, load::OpenedIndex index,
       checker_(index_, counters_),
       block_reader_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
       transfer_(index_, shards_, checker_, counters_, engines_, verifies_read(options)),
-      blocks_(block_reader_),
+      blocks_(block_reader_, counters_),
       layer_reader_(index_, shards_, checker_, blocks_, *engines_.memory, counters_,
                     verifies_mapped(options)),
       slice_reader_(index_, shards_, checker_, layer_reader_, chooser_, counters_, engines_,
@@ -113,11 +113,17 @@ AccessStats ContainerState::stats() const {
     return PhaseNanoseconds{.disk = of(load::Phase::kDisk),
                             .verify = of(load::Phase::kVerify),
                             .memory = of(load::Phase::kMemory),
-                            .readahead = of(load::Phase::kReadahead)};
+                            .readahead = of(load::Phase::kReadahead),
+                            .consumer = of(load::Phase::kConsumer)};
   };
   const load::MemoryUse memory = engines_.memory->use();
+  const std::uint64_t direct = counters_.direct_bytes;
+  const std::uint64_t buffered = counters_.buffered_bytes;
   return {.mapped_bytes = shards_.mapped_bytes(),
-          .read_bytes = counters_.read_bytes,
+          .read_bytes = direct + buffered,
+          .direct_bytes = direct,
+          .buffered_bytes = buffered,
+          .brought_in_bytes = counters_.brought_in_bytes,
           .verified_bytes = counters_.verified_bytes,
           .prefetched_bytes = counters_.prefetched_bytes,
           .mapping_refused = shards_.mapping_refused(),
@@ -269,8 +275,13 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
     const bool in_place = wanted == chunk.stored_size;
     if (!in_place) whole.resize(chunk.stored_size);
     const MutableBytes stored = in_place ? out.first(wanted) : MutableBytes(whole);
-    WPACK_TRY(file->read_exact(extent.offset + chunk.offset, stored));
-    counters_.read_bytes += stored.size();
+    {
+      const load::PhaseTimer timer(counters_, load::Phase::kDisk, true, "read attachment",
+                                   stored.size());
+      WPACK_TRY(file->read_exact(extent.offset + chunk.offset, stored));
+    }
+    counters_.buffered_bytes += stored.size();
+    const load::PhaseTimer timer(counters_, load::Phase::kVerify, true, "verify", stored.size());
     WPACK_TRY(checker_.check(attachment.extent, number, stored));
     if (!in_place) std::copy_n(whole.data() + skipped, wanted, out.data());
     offset += wanted;

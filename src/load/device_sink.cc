@@ -13,15 +13,19 @@ constexpr auto kSlotWait = std::chrono::milliseconds(20);
 }  // namespace
 
 DeviceSink::DeviceSink(StagingRing& ring, std::span<const TransferPiece> pieces,
-                       std::span<const DeviceRange> destinations, const ReadControl& control)
+                       std::span<const DeviceRange> destinations, AccessCounters& counters,
+                       const ReadControl& control)
     : ring_(ring),
       pieces_(pieces),
       destinations_(destinations),
+      counters_(counters),
       control_(control),
       slots_(pieces.size()) {}
 
 Result<std::optional<WritableSlot>> DeviceSink::slot(bool may_wait) {
-  if (!may_wait) return ring_.try_acquire();
+  WPACK_ASSIGN(std::optional<WritableSlot> free, ring_.try_acquire());
+  if (free || !may_wait) return free;
+  const PhaseTimer timer(counters_, Phase::kConsumer, control_.caller_waits(), "wait for a slot");
   auto limit = std::chrono::steady_clock::now() + kSlotWait;
   if (control_.deadline) limit = std::min(limit, *control_.deadline);
   auto slot = ring_.acquire({.stop = control_.stop, .deadline = limit});

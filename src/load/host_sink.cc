@@ -5,15 +5,18 @@
 #include <vector>
 
 #include "base/align.h"
+#include "load/counted_memory.h"
 
 namespace wpack::load {
 
 HostSink::HostSink(std::span<const TransferPiece> pieces, MutableBytes out,
-                   std::uint64_t memory_alignment, MemoryBudget& memory, const ReadControl& control)
+                   std::uint64_t memory_alignment, MemoryBudget& memory, AccessCounters& counters,
+                   const ReadControl& control)
     : pieces_(pieces),
       out_(out),
       memory_alignment_(memory_alignment),
       memory_(memory),
+      counters_(counters),
       control_(control) {}
 
 HostSink::~HostSink() {
@@ -35,7 +38,8 @@ Status HostSink::obtain_buffer() {
   std::uint64_t size = 0;
   for (const TransferPiece& piece : pieces_)
     size = std::max(size, place_of(piece) ? 0 : piece.range.size());
-  WPACK_ASSIGN(std::vector<HostBuffer> buffers, memory_.obtain({&size, 1}, control_, nullptr));
+  WPACK_ASSIGN(std::vector<HostBuffer> buffers,
+               obtain_counted(memory_, {&size, 1}, control_, nullptr, counters_));
   buffer_ = std::move(buffers.front());
   return {};
 }

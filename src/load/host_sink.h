@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "load/access_counters.h"
 #include "load/memory_budget.h"
 #include "load/piece_reader.h"
 #include "load/read_control.h"
@@ -20,7 +21,7 @@ class HostSink final : public PieceSink {
   // All outlive the sink, but the control. `out` is where the plan's only source goes;
   // `memory_alignment` is what the engine asks of memory that it reads into.
   HostSink(std::span<const TransferPiece> pieces, MutableBytes out, std::uint64_t memory_alignment,
-           MemoryBudget& memory, const ReadControl& control);
+           MemoryBudget& memory, AccessCounters& counters, const ReadControl& control);
   ~HostSink() override;
 
   Result<std::optional<MutableBytes>> provide(std::size_t piece, bool may_wait) override;
@@ -35,6 +36,7 @@ class HostSink final : public PieceSink {
   const MutableBytes out_;
   const std::uint64_t memory_alignment_;
   MemoryBudget& memory_;
+  AccessCounters& counters_;
   const ReadControl control_;
   HostBuffer buffer_;                  // as large as the largest piece that needs it
   std::optional<std::size_t> in_use_;  // the piece that has it

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "load/counted_memory.h"
 #include "load/scope_exit.h"
 #include "os/thread.h"
 
@@ -103,6 +104,8 @@ void LayerLoader::release(std::uint32_t layer, ReleasePages pages) {
       return;
     }
   }
+  blocks.clear();
+  trace_memory_held(memory_, counters_);
   reader_.release_pages(layer, pages);
 }
 

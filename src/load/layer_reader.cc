@@ -71,8 +71,10 @@ Status LayerReader::check_size(std::uint32_t layer, std::uint64_t private_size) 
 }
 
 Status LayerReader::populate(const CheckedShard& shard, ByteRange range) const {
+  const PhaseTimer timer(counters_, Phase::kDisk, true, "bring pages in", range.size());
   if (Status status = shard.region.populate(range); !status)
     return std::move(status).error().in(index_.shard_label(shard.number));
+  counters_.brought_in_bytes.fetch_add(range.size(), std::memory_order_relaxed);
   return {};
 }
 
@@ -95,10 +97,7 @@ Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent
   const ByteRange stored{
       row.offset + (std::uint64_t{chunks.first} << row.chunk_log2),
       row.offset + std::min(std::uint64_t{chunks.last} << row.chunk_log2, row.stored_size)};
-  {
-    const PhaseTimer timer(counters_, Phase::kDisk, true, "bring pages in", stored.size());
-    WPACK_TRY(populate(shard, stored));
-  }
+  WPACK_TRY(populate(shard, stored));
   const PhaseTimer timer(counters_, Phase::kVerify, true, "verify", stored.size());
   return checker_.check_once(extent, chunks, shard.view(row.offset, row.stored_size));
 }

@@ -16,7 +16,7 @@ namespace {
 class ReadIn {
  public:
   ReadIn(const OpenedIndex& index, const std::vector<MappedPiece>& pieces,
-         const ReadControl& control, const AccessCounters& counters)
+         const ReadControl& control, AccessCounters& counters)
       : index_(index), pieces_(pieces), control_(control), counters_(counters) {}
 
   [[nodiscard]] Status run(std::size_t thread_count) {
@@ -51,8 +51,11 @@ class ReadIn {
     const MappedPiece& piece = pieces_[number];
     const TraceSpan span(counters_, "bring a piece in", {}, piece.range.size());
     Status status = piece.shard->region.populate(piece.range);
-    if (!status)
+    if (status) {
+      counters_.brought_in_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
+    } else {
       fail(number, std::move(status).error().in(index_.shard_label(piece.shard->number)));
+    }
   }
 
   // Of several failures, the one of the foremost piece is kept.
@@ -67,7 +70,7 @@ class ReadIn {
   const OpenedIndex& index_;
   const std::vector<MappedPiece>& pieces_;
   const ReadControl& control_;
-  const AccessCounters& counters_;
+  AccessCounters& counters_;
   std::atomic<std::size_t> next_{0};
   std::atomic<bool> failed_{false};
   std::mutex mutex_;
@@ -78,7 +81,7 @@ class ReadIn {
 }  // namespace
 
 Status read_in(const OpenedIndex& index, const std::vector<MappedPiece>& pieces,
-               const ReadControl& control, const AccessCounters& counters) {
+               const ReadControl& control, AccessCounters& counters) {
   std::uint32_t depth = 1;
   for (const MappedPiece& piece : pieces)
     depth = std::max(depth, piece.shard->reading.choice.depth);

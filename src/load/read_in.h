@@ -25,6 +25,6 @@ struct MappedPiece {
 // single 4 KiB pages, at half the rate of its own readahead, and mapping them costs twenty times as
 // much ever after.
 [[nodiscard]] Status read_in(const OpenedIndex& index, const std::vector<MappedPiece>& pieces,
-                             const ReadControl& control, const AccessCounters& counters);
+                             const ReadControl& control, AccessCounters& counters);
 
 }  // namespace wpack::load

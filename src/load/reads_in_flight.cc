@@ -85,8 +85,10 @@ std::size_t ReadsInFlight::poll() {
   for (const ReadCompletion& completion : std::span(completions_).first(count)) {
     const Flight& flight = flights_[completion.user_data];
     trace(TraceEvent::Kind::kReadEnd, flight);
-    if (!completion.error)
-      counters_.read_bytes.fetch_add(flight.read.out.size(), std::memory_order_relaxed);
+    if (completion.error) continue;
+    auto& bytes =
+        flight.read.file.direct != nullptr ? counters_.direct_bytes : counters_.buffered_bytes;
+    bytes.fetch_add(flight.read.out.size(), std::memory_order_relaxed);
   }
   return count;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "load/counted_memory.h"
 #include "load/fault_ahead.h"
 
 namespace wpack::load {
@@ -125,8 +126,11 @@ Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> 
       const PlannedPiece& piece = plan.pieces[read.piece_first + i];
       const format::ExtentRow extent = index.extents()[piece.extent];
       const ChunkSpan chunks{piece.chunk_first, piece.chunk_first + piece.chunk_count};
-      WPACK_TRY(checker_.check_once(piece.extent, chunks,
-                                    shard->view(extent.offset, extent.stored_size)));
+      if (chunks.first != chunks.last) {
+        const PhaseTimer timer(counters_, Phase::kVerify, true, "verify", piece.stored.size());
+        WPACK_TRY(checker_.check_once(piece.extent, chunks,
+                                      shard->view(extent.offset, extent.stored_size)));
+      }
       const Bytes stored = shard->view(piece.stored.begin, piece.stored.size());
       if (Status copied = copy_piece(plan, piece, stored, out); !copied)
         return std::move(copied).error().in(index_.label);
@@ -190,7 +194,7 @@ Result<HostBuffer> SliceReader::allocate(std::span<const PlannedSlice> slices,
   auto buffers = engines_.memory->obtain_now(sizes_of_all(), &reading);
   if (!buffers) {
     WPACK_TRY(plan_parts(slices, kSmallRead, parts));
-    buffers = engines_.memory->obtain(sizes_of_all(), control, &reading);
+    buffers = obtain_counted(*engines_.memory, sizes_of_all(), control, &reading, counters_);
   }
   if (!buffers) return std::move(buffers).error();
   auto next = buffers->begin() + 1;

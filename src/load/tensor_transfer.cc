@@ -127,7 +127,7 @@ Status TensorTransfer::to_host(const TransferSource& source, MutableBytes out,
   const ReadLimits limits = lease.reader().limits();
   auto pieces = plan_to_host(index_.file.index, source, choice.block_size, alignment_of(limits));
   if (!pieces) return std::move(pieces).error().in(index_.label);
-  HostSink sink(*pieces, out, limits.memory_alignment, *engines_.memory, control);
+  HostSink sink(*pieces, out, limits.memory_alignment, *engines_.memory, counters_, control);
   return read(*pieces, sink, lease.reader(), choice.method, control, progress);
 }
 
@@ -153,10 +153,13 @@ Status TensorTransfer::to_device(std::span<const TransferSource> sources,
     pieces = plan();
   }
   if (!pieces) return std::move(pieces).error().in(index_.label);
-  DeviceSink sink(ring, *pieces, destinations, control);
+  DeviceSink sink(ring, *pieces, destinations, counters_, control);
   Status done = read(*pieces, sink, lease->reader(), choice.method, control, progress);
   // Also after an error: nobody writes to the destinations when this returns.
-  Status copied = ring.drain();
+  Status copied = [&] {
+    const PhaseTimer timer(counters_, Phase::kConsumer, control.caller_waits(), "wait for copies");
+    return ring.drain();
+  }();
   if (!done) return done;
   if (!copied) return std::move(copied).error().in(index_.label);
   return {};

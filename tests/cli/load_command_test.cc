@@ -158,7 +158,7 @@ TEST_F(LoadCommandTest, WritesMetricsInPlaceOfThoseBefore) {
   (void)load({"--metrics-file", file, "--access", "read"});
   const std::string text = testing::read_file(file);
   EXPECT_THAT(text, StartsWith("# HELP wpack_"));
-  EXPECT_THAT(text, HasSubstr("wpack_read_bytes_total{container=\"" + container_ + "\"} "));
+  EXPECT_THAT(text, HasSubstr("wpack_read_bytes_total{container=\"" + container_ + "\",source="));
 }
 
 TEST_F(LoadCommandTest, RecordsAnOrderThatLoadAndPackFollow) {

@@ -3,13 +3,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "load/eventually.h"
 #include "load/test_container.h"
 #include "support/faulty_reader.h"
+#include "support/gated_reader.h"
 
 namespace wpack::testing {
 namespace {
@@ -264,56 +263,6 @@ TEST_F(FaultyLoadTest, ReportsAReaderThatCannotBeMade) {
   EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "no threads left"));
   EXPECT_THAT(container.tensor("a.1"), Fails(ErrorCode::kLimit, "no threads left"));
 }
-
-// A door that the first reader that is made (the worker's) waits at before it reports anything.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock lock(mutex_);
-    waiting_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [&] { return open_; });
-  }
-  void wait_until_someone_waits() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return waiting_; });
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  [[nodiscard]] bool is_open() {
-    const std::lock_guard lock(mutex_);
-    return open_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool waiting_ = false;
-  bool open_ = false;
-};
-
-class GatedReader final : public AsyncReader {
- public:
-  GatedReader(std::unique_ptr<AsyncReader> reader, std::shared_ptr<Gate> gate)
-      : reader_(std::move(reader)), gate_(std::move(gate)) {}
-  [[nodiscard]] std::string_view name() const noexcept override { return "gated"; }
-  [[nodiscard]] ReadLimits limits() const noexcept override { return reader_->limits(); }
-  Result<std::size_t> submit(std::span<const ReadRequest> requests) override {
-    return reader_->submit(requests);
-  }
-  std::size_t poll(std::span<ReadCompletion> completions, std::size_t min_count) override {
-    gate_->pass();
-    return reader_->poll(completions, min_count);
-  }
-  void cancel() noexcept override { reader_->cancel(); }
-
- private:
-  std::unique_ptr<AsyncReader> reader_;
-  std::shared_ptr<Gate> gate_;
-};
 
 // Counts the layers whose reading ahead has ended.
 class LayerCounter final : public Tracer {

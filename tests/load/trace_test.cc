@@ -1,43 +1,15 @@
 // What a tracer is told of a load, and what statistics say of its time.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <map>
-#include <mutex>
 
 #include "load/eventually.h"
 #include "load/test_container.h"
+#include "load/trace_recorder.h"
 #include "support/faulty_reader.h"
 
 namespace wpack::testing {
 namespace {
-
-class Recorder final : public Tracer {
- public:
-  struct Entry {
-    TraceEvent event;
-    std::string detail;
-  };
-
-  void record(const TraceEvent& event) noexcept override {
-    const std::lock_guard lock(mutex_);
-    entries_.push_back({event, std::string(event.detail)});
-  }
-  [[nodiscard]] std::vector<Entry> entries() const {
-    const std::lock_guard lock(mutex_);
-    return entries_;
-  }
-  [[nodiscard]] std::vector<Entry> of(std::string_view name) const {
-    std::vector<Entry> found;
-    std::ranges::copy_if(entries(), std::back_inserter(found),
-                         [&](const Entry& entry) { return entry.event.name == name; });
-    return found;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<Entry> entries_;
-};
 
 class TraceTest : public ::testing::TestWithParam<AccessMode> {
  protected:
@@ -52,7 +24,7 @@ class TraceTest : public ::testing::TestWithParam<AccessMode> {
   TempDir directory_;
   ContainerBuilder builder_ = sample_builder();
   std::string path_ = builder_.build(directory_.path() / "m.wpack");
-  std::shared_ptr<Recorder> recorder_ = std::make_shared<Recorder>();
+  std::shared_ptr<TraceRecorder> recorder_ = std::make_shared<TraceRecorder>();
 };
 
 INSTANTIATE_TEST_SUITE_P(Access, TraceTest, ::testing::Values(AccessMode::kMap, AccessMode::kRead),
@@ -93,11 +65,26 @@ TEST_P(TraceTest, EndsEveryReadThatItBegan) {
   for (const auto& [event, detail] : counts) EXPECT_LE(event.value, 16U);
 }
 
+TEST_P(TraceTest, TellsHowMuchMemoryIsHeldWheneverThatChanges) {
+  const Container container = open();
+  for (const Layer& layer : container.layers()) ASSERT_THAT(layer.acquire(), IsOk());
+  const auto grown = recorder_->of("memory held");
+  if (GetParam() == AccessMode::kMap) {
+    for (const auto& [event, detail] : grown) EXPECT_EQ(event.value, 0U);
+    return;
+  }
+  ASSERT_FALSE(grown.empty());
+  EXPECT_EQ(grown.back().event.kind, TraceEvent::Kind::kCounter);
+  EXPECT_EQ(grown.back().event.value, container.stats().memory_bytes);
+  for (const Layer& layer : container.layers()) layer.release();
+  EXPECT_EQ(recorder_->of("memory held").back().event.value, 0U);
+}
+
 TEST(FaultTraceTest, TellsOfThreadsThatFaultFreshMemoryInBesideTheReads) {
   const TempDir directory;
   ContainerBuilder builder;
   builder.layer("a").tensor("w", pattern_bytes(40 << 20, 1));
-  const auto recorder = std::make_shared<Recorder>();
+  const auto recorder = std::make_shared<TraceRecorder>();
   const OpenOptions options{.access = AccessMode::kRead, .tracer = recorder};
   ASSERT_OK_AND_ASSIGN(const Container container,
                        open_with(builder.build(directory.path() / "m.wpack"), options));
@@ -110,7 +97,7 @@ TEST(FailedTraceTest, EndsEveryReadOfALoadThatFailed) {
   const TempDir directory;
   ContainerBuilder builder;
   builder.layer("a").tensor("w", pattern_bytes(40 << 20, 1));
-  const auto recorder = std::make_shared<Recorder>();
+  const auto recorder = std::make_shared<TraceRecorder>();
   load::Engines engines = test_engines();
   engines.make_reader = [](const ReadChoice&) -> Result<std::unique_ptr<AsyncReader>> {
     WPACK_ASSIGN(auto reader, make_pread_reader(4));
