@@ -115,6 +115,9 @@ struct AcquireOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
   // When it asks to stop, the call fails (kCancelled) as it does at a deadline.
   std::stop_token stop = {};
+  // How many of the bytes that the call asks for are there; called also while it waits for memory
+  // or for another thread's reads. It must not load from the container itself.
+  ProgressCallback progress = {};
 };
 
 // How the bytes of an extent are stored. Numbers are pinned (format/REGISTRY.md); a container
@@ -399,13 +402,14 @@ class WPACK_EXPORT Container {
   [[nodiscard]] std::vector<AttachmentInfo> attachments() const&;
   [[nodiscard]] std::vector<AttachmentInfo> attachments() const&& = delete;
   // Returns all bytes of an attachment, always verified. Errors: kNotFound, kIo, kIntegrity,
-  // kBadInput (a codec that this version does not know).
-  [[nodiscard]] Result<std::vector<std::byte>> attachment(std::string_view name) const;
+  // kBadInput (a codec that this version does not know), kDeadline, kCancelled.
+  [[nodiscard]] Result<std::vector<std::byte>> attachment(std::string_view name,
+                                                          const AcquireOptions& options = {}) const;
   // Fills `out` with the bytes [offset, offset + out.size()) of an attachment, always verified:
   // whole chunks are read and checked, so pieces of a few MiB from front to back cost least.
   // Errors: those above, and kInvalidArgument (the range does not lie in the attachment).
   [[nodiscard]] Status read_attachment(std::string_view name, std::uint64_t offset,
-                                       MutableBytes out) const;
+                                       MutableBytes out, const AcquireOptions& options = {}) const;
 
  private:
   friend struct HandleFactory;

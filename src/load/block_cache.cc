@@ -36,12 +36,13 @@ Status BlockCache::wait(std::unique_lock<std::mutex>& lock, const ReadControl& c
   const PhaseTimer timer(counters_, Phase::kReadahead, control.caller_waits(),
                          "wait for another reader");
   WPACK_TRY(control.check());
-  if (!control.deadline) {
+  if (const Deadline limit = control.sleep_limit()) {
+    (void)published_.wait_until(lock, *limit);
+  } else {
     published_.wait(lock);
-  } else if (published_.wait_until(lock, *control.deadline) == std::cv_status::timeout) {
-    return ReadControl::late();
   }
-  return control.check();
+  lock.unlock();
+  return control.tell();
 }
 
 BlockCache::Claim BlockCache::claim(std::span<const std::uint32_t> extents,

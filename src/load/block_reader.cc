@@ -36,10 +36,13 @@ class BlockReader::Batch {
 
   [[nodiscard]] Status run() {
     while (arrived_ < pieces_.size()) {
-      WPACK_TRY(control_.check());
+      WPACK_TRY(control_.tell());
       WPACK_TRY(submit());
       WPACK_ASSIGN(const auto arrived, reads_.wait());
-      for (const std::uint64_t number : arrived) pieces_[number].arrived = true;
+      for (const std::uint64_t number : arrived) {
+        pieces_[number].arrived = true;
+        control_.add_read(pieces_[number].read.out.size());
+      }
       arrived_ += arrived.size();
       if (owner_.verify_) WPACK_TRY(check_arrived());
     }
@@ -126,6 +129,7 @@ Result<std::vector<BlockRef>> BlockReader::read(std::span<const std::uint32_t> e
   WPACK_ASSIGN(const std::vector<ShardReads> reads, shards_.block_reads_of(extents));
   const std::vector<ExtentRun> runs = plan_runs(index_.file.index, extents, reads);
   if (runs.empty()) return std::vector<BlockRef>();
+  for (const ExtentRun& run : runs) control.expect_read(run.range.size());
   WPACK_ASSIGN(const auto blocks, allocate(runs, control, reading));
   std::vector<MutableBytes> memory;
   memory.reserve(blocks.size());

@@ -188,25 +188,29 @@ std::vector<AttachmentInfo> Container::attachments() const& {
   return attachments;
 }
 
-Result<std::vector<std::byte>> Container::attachment(std::string_view name) const {
+Result<std::vector<std::byte>> Container::attachment(std::string_view name,
+                                                     const AcquireOptions& options) const {
   const auto row = find_attachment(*state_, name);
   if (!row) return not_found(*state_, "attachment", name);
   std::vector<std::byte> bytes(state_->size_of(*row));
-  WPACK_TRY(state_->read_attachment(*row, 0, bytes));
+  WPACK_TRY(HandleFactory::read_attachment(*state_, *row, 0, bytes, options));
   return bytes;
 }
 
-Status Container::read_attachment(std::string_view name, std::uint64_t offset,
-                                  MutableBytes out) const {
+Status Container::read_attachment(std::string_view name, std::uint64_t offset, MutableBytes out,
+                                  const AcquireOptions& options) const {
   const auto row = find_attachment(*state_, name);
   if (!row) return not_found(*state_, "attachment", name);
-  return state_->read_attachment(*row, offset, out);
+  return HandleFactory::read_attachment(*state_, *row, offset, out, options);
 }
 
 Status Layer::prefetch() const {
   WPACK_ASSIGN(const ContainerState::Loading loading, state_->loading());
   Status status = loading.layers.prefetch(info_.id);
-  if (!status) return state_->opened_index().named(std::move(status).error());
+  if (!status) {
+    return state_->opened_index().named(std::move(status).error(),
+                                        load::layer_text(state_->index(), info_.id));
+  }
   return status;
 }
 

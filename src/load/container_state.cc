@@ -210,8 +210,8 @@ Result<ContainerState::TensorBytes> ContainerState::materialise(const format::Te
   if (shard->mapped) {
     if (verifies_mapped(options_)) {
       const ByteRange raw{tensor.byte_offset, tensor.byte_offset + tensor.nbytes};
-      WPACK_TRY(
-          layer_reader_.check_mapped(*shard, tensor.extent, load::chunks_of_range(extent, raw)));
+      WPACK_TRY(layer_reader_.check_mapped(*shard, tensor.extent,
+                                           load::chunks_of_range(extent, raw), control));
     }
     return cut(shard->view(extent.offset, extent.stored_size), tensor, true, nullptr);
   }
@@ -245,7 +245,8 @@ std::uint64_t ContainerState::size_of(const format::AttachmentRow& attachment) c
 }
 
 Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
-                                       std::uint64_t offset, MutableBytes out) {
+                                       std::uint64_t offset, MutableBytes out,
+                                       const load::ReadControl& control) {
   const auto label = [&] {
     return fmt::format("{}: attachment '{}'", index_.label,
                        escape_name(index().name_of(attachment)));
@@ -267,6 +268,7 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
   WPACK_ASSIGN(const load::OpenShard file, shards_.file(*shard));
   std::vector<std::byte> whole;  // a chunk of which only a part is wanted
   while (!out.empty()) {
+    if (Status go_on = control.tell(); !go_on) return std::move(go_on).error().in(label());
     const auto number = static_cast<std::uint32_t>(offset >> extent.chunk_log2);
     const format::ChunkRow chunk = index().chunks()[extent.chunk_first + number];
     if (offset < chunk.offset || offset - chunk.offset >= chunk.stored_size) return index_changed();
@@ -284,6 +286,7 @@ Status ContainerState::read_attachment(const format::AttachmentRow& attachment,
     const load::PhaseTimer timer(counters_, load::Phase::kVerify, true, "verify", stored.size());
     WPACK_TRY(checker_.check(attachment.extent, number, stored));
     if (!in_place) std::copy_n(whole.data() + skipped, wanted, out.data());
+    control.add_read(wanted);
     offset += wanted;
     out = out.subspan(wanted);
   }

@@ -91,7 +91,8 @@ class ContainerState {
   [[nodiscard]] std::uint64_t size_of(const format::AttachmentRow& attachment) const;
   // Fills `out` from `offset` of an attachment. Errors: those of Container::read_attachment.
   [[nodiscard]] Status read_attachment(const format::AttachmentRow& attachment,
-                                       std::uint64_t offset, MutableBytes out);
+                                       std::uint64_t offset, MutableBytes out,
+                                       const load::ReadControl& control);
 
  private:
   // Errors: kInvalidArgument, in a child that was forked since: the threads of loading are not

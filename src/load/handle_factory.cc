@@ -32,8 +32,18 @@ std::string slices_text(const format::Index& index, std::span<const load::Planne
                             : fmt::format("{} slices from {} on", slices.size(), first);
 }
 
-load::ReadControl control_of(const AcquireOptions& options) {
-  return {.deadline = options.deadline, .cancelled = options.stop};
+load::ReadControl control_of(const AcquireOptions& options, load::ProgressMeter& meter) {
+  return {.deadline = options.deadline,
+          .cancelled = options.stop,
+          .progress = options.progress ? &meter : nullptr};
+}
+
+// `what` returns the words for what was asked for.
+template <typename What>
+Status finish(const ContainerState& state, load::ProgressMeter& meter, const What& what) {
+  Status told = meter.finish();
+  if (!told) return state.opened_index().named(std::move(told).error(), what());
+  return {};
 }
 
 }  // namespace
@@ -49,11 +59,11 @@ Layer HandleFactory::layer(const std::shared_ptr<ContainerState>& state, std::ui
 Result<Tensor> HandleFactory::tensor(const std::shared_ptr<ContainerState>& state, std::uint32_t id,
                                      const AcquireOptions& options) {
   const format::TensorRow row = state->index().tensors()[id];
-  auto found = state->materialise(row, control_of(options));
-  if (!found) {
-    return state->opened_index().named(std::move(found).error(),
-                                       load::tensor_text(state->index(), id));
-  }
+  load::ProgressMeter meter(options.progress, row.nbytes);
+  auto found = state->materialise(row, control_of(options, meter));
+  const auto what = [&] { return load::tensor_text(state->index(), id); };
+  if (!found) return state->opened_index().named(std::move(found).error(), what());
+  WPACK_TRY(finish(*state, meter, what));
   state->first_uses().note(row.layer);
   std::shared_ptr<const void> pin = state;
   if (found->block != nullptr)
@@ -66,11 +76,13 @@ Result<std::vector<TensorSlice>> HandleFactory::slices(const std::shared_ptr<Con
                                                        const AcquireOptions& options) {
   WPACK_ASSIGN(std::vector<load::PlannedSlice> planned, state->plan_slices(requests));
   WPACK_ASSIGN(const ContainerState::Loading loading, state->loading());
-  auto read = loading.slices.read(planned, control_of(options));
-  if (!read) {
-    return state->opened_index().named(std::move(read).error(),
-                                       slices_text(state->index(), planned));
-  }
+  std::uint64_t wanted = 0;
+  for (const load::PlannedSlice& slice : planned) wanted += slice.layout.nbytes;
+  load::ProgressMeter meter(options.progress, wanted);
+  auto read = loading.slices.read(planned, control_of(options, meter));
+  const auto what = [&] { return slices_text(state->index(), planned); };
+  if (!read) return state->opened_index().named(std::move(read).error(), what());
+  WPACK_TRY(finish(*state, meter, what));
   std::vector<load::SliceBytes> found = *std::move(read);
   for (const load::PlannedSlice& slice : planned)
     state->first_uses().note(state->index().tensors()[slice.tensor].layer);
@@ -92,11 +104,11 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
   WPACK_ASSIGN(const ContainerState::Loading loading, state->loading());
   for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id)
     WPACK_TRY(state->check_known(index.tensors()[id]));
-  auto blocks = loading.layers.acquire(layer.id, control_of(options));
-  if (!blocks) {
-    return state->opened_index().named(std::move(blocks).error(),
-                                       load::layer_text(index, layer.id));
-  }
+  load::ProgressMeter meter(options.progress, layer.nbytes);
+  auto blocks = loading.layers.acquire(layer.id, control_of(options, meter));
+  const auto what = [&] { return load::layer_text(index, layer.id); };
+  if (!blocks) return state->opened_index().named(std::move(blocks).error(), what());
+  WPACK_TRY(finish(*state, meter, what));
   state->first_uses().note(layer.id);
   auto tensors = std::make_shared<std::vector<Tensor>>();
   tensors->reserve(layer.tensor_end - layer.tensor_begin);
@@ -106,6 +118,15 @@ Result<LayerView> HandleFactory::view(const std::shared_ptr<ContainerState>& sta
     tensors->push_back(Tensor(load::tensor_info(index, id), found.bytes, found.mapped, pin));
   }
   return LayerView(std::move(tensors));
+}
+
+Status HandleFactory::read_attachment(ContainerState& state,
+                                      const format::AttachmentRow& attachment, std::uint64_t offset,
+                                      MutableBytes out, const AcquireOptions& options) {
+  load::ProgressMeter meter(options.progress, out.size());
+  meter.expect(out.size());
+  WPACK_TRY(state.read_attachment(attachment, offset, out, control_of(options, meter)));
+  return finish(state, meter, [&] { return load::attachment_text(state.index(), attachment); });
 }
 
 }  // namespace wpack

@@ -29,6 +29,10 @@ struct HandleFactory {
   [[nodiscard]] static Result<LayerView> view(const std::shared_ptr<ContainerState>& state,
                                               const LayerInfo& layer,
                                               const AcquireOptions& options);
+  [[nodiscard]] static Status read_attachment(ContainerState& state,
+                                              const format::AttachmentRow& attachment,
+                                              std::uint64_t offset, MutableBytes out,
+                                              const AcquireOptions& options);
   [[nodiscard]] static DeviceLayer device_layer(const Container& container, DeviceBuffer memory,
                                                 std::vector<DeviceTensor> tensors) {
     return {std::move(memory), std::move(tensors), container.state_};

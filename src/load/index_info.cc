@@ -47,4 +47,8 @@ std::string layer_text(const format::Index& index, std::uint32_t id) {
   return fmt::format("layer '{}'", escape_name(index.name_of(index.layers()[id])));
 }
 
+std::string attachment_text(const format::Index& index, const format::AttachmentRow& attachment) {
+  return fmt::format("attachment '{}'", escape_name(index.name_of(attachment)));
+}
+
 }  // namespace wpack::load

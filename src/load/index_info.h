@@ -15,5 +15,7 @@ namespace wpack::load {
 // "tensor 'head.weight'" and "layer 'head'", for messages.
 [[nodiscard]] std::string tensor_text(const format::Index& index, std::uint32_t id);
 [[nodiscard]] std::string layer_text(const format::Index& index, std::uint32_t id);
+[[nodiscard]] std::string attachment_text(const format::Index& index,
+                                          const format::AttachmentRow& attachment);
 
 }  // namespace wpack::load

@@ -76,11 +76,16 @@ Status LayerLoader::wait_until_loaded(std::unique_lock<std::mutex>& lock, Slot& 
     slot.released.reset();
     if (!slot.wanted.exchange(true)) memory_.notify();  // it may wait for memory as readahead
     WPACK_TRY(control.check());
-    if (control.deadline) {
-      (void)loaded_.wait_until(lock, *control.deadline);
+    if (const Deadline limit = control.sleep_limit()) {
+      (void)loaded_.wait_until(lock, *limit);
     } else {
       loaded_.wait(lock);
     }
+    if (control.progress == nullptr) continue;
+    lock.unlock();
+    Status told = control.tell();
+    lock.lock();
+    WPACK_TRY(std::move(told));
   }
   return {};
 }

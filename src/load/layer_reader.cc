@@ -47,6 +47,7 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
   }
   for (const auto& [shard, extent] : mapped) {
     if (!verify_mapped_) break;
+    WPACK_TRY(control.tell());
     const format::ExtentRow row = index.extents()[extent];
     const PhaseTimer timer(counters_, Phase::kVerify, control.caller_waits(), "verify",
                            row.stored_size);
@@ -89,8 +90,24 @@ void LayerReader::release_pages(std::uint32_t layer, ReleasePages pages) const {
     (*file)->advise_dont_need(row.begin, row.end - row.begin);
 }
 
-Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent,
-                                 ChunkSpan chunks) const {
+// In pieces, so that it can be stopped in between.
+Status LayerReader::check_mapped(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
+                                 const ReadControl& control) const {
+  const std::uint32_t chunk_log2 = index_.file.index.extents()[extent].chunk_log2;
+  const std::uint64_t step = std::max<std::uint64_t>(kReadInPieceSize >> chunk_log2, 1);
+  control.expect_read(std::uint64_t{chunks.last - chunks.first} << chunk_log2);
+  for (std::uint64_t first = chunks.first; first < chunks.last; first += step) {
+    WPACK_TRY(control.tell());
+    const std::uint64_t last = std::min<std::uint64_t>(first + step, chunks.last);
+    WPACK_TRY(check_mapped_piece(
+        shard, extent, {static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last)}));
+    control.add_read((last - first) << chunk_log2);
+  }
+  return {};
+}
+
+Status LayerReader::check_mapped_piece(const CheckedShard& shard, std::uint32_t extent,
+                                       ChunkSpan chunks) const {
   if (checker_.all_checked(extent, chunks)) return {};
   const format::ExtentRow row = index_.file.index.extents()[extent];
   // A page that cannot be read becomes an error here; hashing it would be a signal.

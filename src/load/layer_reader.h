@@ -40,13 +40,17 @@ class LayerReader {
   // Lets the layer's own mapped pages go.
   void release_pages(std::uint32_t layer, ReleasePages pages) const;
 
-  // Faults in and checks the chunks of a mapped extent that no one has checked before.
+  // Faults in and checks the chunks of a mapped extent that no one has checked before, for a caller
+  // who waits. Errors: kIo with file and offset, kIntegrity, kCancelled, kDeadline.
   [[nodiscard]] Status check_mapped(const CheckedShard& shard, std::uint32_t extent,
-                                    ChunkSpan chunks) const;
-  // Faults in `range` of a mapped shard. Errors: kIo with file and offset.
+                                    ChunkSpan chunks, const ReadControl& control) const;
+  // Faults in `range` of a mapped shard, for a caller who waits. Errors: kIo with file and offset.
   [[nodiscard]] Status populate(const CheckedShard& shard, ByteRange range) const;
 
  private:
+  // The same for a few chunks at once.
+  [[nodiscard]] Status check_mapped_piece(const CheckedShard& shard, std::uint32_t extent,
+                                          ChunkSpan chunks) const;
   // Errors: kLimit (the layer is larger than one may be under the budget).
   [[nodiscard]] Status check_size(std::uint32_t layer, std::uint64_t private_size) const;
 

@@ -44,7 +44,7 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
   const std::stop_callback wake(control.cancelled, [this] { notify(); });
   const std::uint64_t needed = sum_of_pages(sizes);
   for (;;) {
-    WPACK_TRY(control.check());
+    WPACK_TRY(control.tell());
     const bool demand = control.is_demand();
     const std::uint64_t seen = changes();
     auto buffers = allocate(sizes, reading);
@@ -56,13 +56,12 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain(std::span<const std::uint64
     std::unique_lock lock(mutex_);
     const auto changed = [&] { return changes_ != seen; };
     if (changed()) continue;
-    if (control.deadline) {
-      if (!changed_.wait_until(lock, *control.deadline, changed))
-        return ReadControl::late().in(refused.message());
-    } else if (demand && granted_ == 0) {
-      return refused;
-    } else {
+    if (!control.deadline && demand && granted_ == 0) return refused;
+    const Deadline limit = control.sleep_limit();
+    if (!limit) {
       changed_.wait(lock, changed);
+    } else if (!changed_.wait_until(lock, *limit, changed) && control.is_late()) {
+      return ReadControl::late().in(refused.message());
     }
   }
 }

@@ -25,34 +25,38 @@ class ReadIn {
       const ScopeExit join([&] {
         for (std::thread& other : others) other.join();
       });
-      if (thread_count > 1) os::start_threads(others, thread_count - 1, [this] { work(); });
-      work();
+      if (thread_count > 1)
+        os::start_threads(others, thread_count - 1, [this] { work(&ReadControl::check); });
+      work(&ReadControl::tell);
     }
     return std::move(status_);
   }
 
  private:
-  // An exception that left a thread would end the process.
-  void work() noexcept {
+  // An exception that left a thread would end the process. Only the calling thread may tell the
+  // caller how far it has come.
+  using GoOn = Status (ReadControl::*)() const;
+  void work(GoOn go_on) noexcept {
     try {
       // Whoever takes a piece brings it in: no failure in front of the one that is kept is missed.
       while (!failed_) {
         const std::size_t number = next_++;
         if (number >= pieces_.size()) return;
-        populate(number);
+        populate(number, go_on);
       }
     } catch (const std::bad_alloc&) {
       fail(0, Error(ErrorCode::kLimit, "out of memory"));
     }
   }
 
-  void populate(std::size_t number) {
-    if (Status go_on = control_.check(); !go_on) return fail(number, std::move(go_on).error());
+  void populate(std::size_t number, GoOn go_on) {
+    if (Status may = (control_.*go_on)(); !may) return fail(number, std::move(may).error());
     const MappedPiece& piece = pieces_[number];
     const TraceSpan span(counters_, "bring a piece in", {}, piece.range.size());
     Status status = piece.shard->region.populate(piece.range);
     if (status) {
       counters_.brought_in_bytes.fetch_add(piece.range.size(), std::memory_order_relaxed);
+      control_.add_read(piece.range.size());
     } else {
       fail(number, std::move(status).error().in(index_.shard_label(piece.shard->number)));
     }
@@ -83,8 +87,10 @@ class ReadIn {
 Status read_in(const OpenedIndex& index, const std::vector<MappedPiece>& pieces,
                const ReadControl& control, AccessCounters& counters) {
   std::uint32_t depth = 1;
-  for (const MappedPiece& piece : pieces)
+  for (const MappedPiece& piece : pieces) {
+    control.expect_read(piece.range.size());
     depth = std::max(depth, piece.shard->reading.choice.depth);
+  }
   return ReadIn(index, pieces, control, counters).run(std::min<std::size_t>(depth, pieces.size()));
 }
 

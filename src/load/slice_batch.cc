@@ -154,7 +154,7 @@ void SliceBatch::add_scratch() {
 
 Status SliceBatch::run() {
   do {
-    WPACK_TRY(control_.check());
+    WPACK_TRY(control_.tell());
     WPACK_TRY(submit());
     WPACK_ASSIGN(const auto arrived, reads_.wait());
     for (const std::uint64_t slot : arrived) WPACK_TRY(finish(slots_[slot]));
@@ -217,6 +217,7 @@ Status SliceBatch::finish(Slot& slot) {
       return std::move(copied).error().in(slot.file.file->label());
   }
   free(slot);
+  control_.add_read(read.range.size());
   return {};
 }
 

@@ -88,26 +88,14 @@ Result<ReadPlan> SliceReader::plan_of(std::span<const PlannedSlice> slices) {
   return result;
 }
 
-// In pieces, so that it can be stopped in between.
-Status SliceReader::check(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
-                          const ReadControl& control) {
-  const std::uint32_t chunk_log2 = index_.file.index.extents()[extent].chunk_log2;
-  const auto step =
-      static_cast<std::uint32_t>(std::max<std::uint64_t>(kReadInPieceSize >> chunk_log2, 1));
-  for (std::uint32_t first = chunks.first; first < chunks.last; first += step) {
-    WPACK_TRY(control.check());
-    WPACK_TRY(
-        layers_.check_mapped(shard, extent, {first, first + std::min(step, chunks.last - first)}));
-  }
-  return {};
-}
-
 Result<SliceBytes> SliceReader::view(const PlannedSlice& slice, const ReadControl& control) {
   const format::ExtentRow extent = index_.file.index.extents()[slice.extent];
   const ByteRange span = slice.layout.span();
   const ByteRange raw{slice.base + span.begin, slice.base + span.end};
   WPACK_ASSIGN(const CheckedShard* shard, shards_.use(extent.shard));
-  if (verify_.mapped) WPACK_TRY(check(*shard, slice.extent, chunks_of_range(extent, raw), control));
+  if (verify_.mapped) {
+    WPACK_TRY(layers_.check_mapped(*shard, slice.extent, chunks_of_range(extent, raw), control));
+  }
   const Bytes bytes = shard->view(extent.offset + raw.begin, raw.size());
   if (bytes.empty()) {
     return Error(ErrorCode::kIntegrity, index_.label + ": index changed while it was in use");
@@ -119,7 +107,7 @@ Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> 
                            const ReadControl& control) {
   const format::Index& index = index_.file.index;
   for (const PlannedRead& read : plan.reads) {
-    WPACK_TRY(control.check());
+    WPACK_TRY(control.tell());
     WPACK_ASSIGN(const CheckedShard* shard, shards_.use(read.shard));
     WPACK_TRY(layers_.populate(*shard, read.range));
     for (std::uint32_t i = 0; i < read.piece_count; ++i) {
@@ -135,6 +123,7 @@ Status SliceReader::gather(const SlicePlan& plan, std::span<const MutableBytes> 
       if (Status copied = copy_piece(plan, piece, stored, out); !copied)
         return std::move(copied).error().in(index_.label);
     }
+    control.add_read(read.range.size());
   }
   return {};
 }
@@ -243,6 +232,7 @@ Result<std::vector<SliceBytes>> SliceReader::read(std::span<const PlannedSlice> 
   MemoryBudget::Reading reading(*engines_.memory);
   WPACK_TRY(plan_parts(slices, kAnySize, parts));
   WPACK_ASSIGN(const HostBuffer scratch, allocate(slices, control, reading, parts));
+  for (const Part& part : parts) control.expect_read(part.plan.cost.read_bytes);
   for (Part& part : parts) {
     WPACK_TRY(copy(part, scratch.bytes(), control));
     for (std::size_t i = 0; i < part.chosen.size(); ++i) {

@@ -93,10 +93,6 @@ class SliceReader {
                                        std::span<const std::size_t> chosen,
                                        std::span<const ShardReads> reads, bool whole_chunks) const;
   [[nodiscard]] Result<SliceBytes> view(const PlannedSlice& slice, const ReadControl& control);
-  // Checks chunks of a mapped extent. Errors: those of LayerReader::check_mapped, kCancelled,
-  // kDeadline.
-  [[nodiscard]] Status check(const CheckedShard& shard, std::uint32_t extent, ChunkSpan chunks,
-                             const ReadControl& control);
   // Divides what is gathered and read.
   [[nodiscard]] Result<std::vector<Part>> make_parts(std::span<const PlannedSlice> slices,
                                                      Ways ways);
