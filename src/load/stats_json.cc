@@ -46,6 +46,8 @@ std::string to_json(const AccessStats& stats) {
   json["layers_given_up"] = stats.layers_given_up;
   json["memory_bytes"] = stats.memory_bytes;
   json["peak_memory_bytes"] = stats.peak_memory_bytes;
+  json["huge_tlb_bytes"] = stats.huge_tlb_bytes;
+  json["huge_asked_bytes"] = stats.huge_asked_bytes;
   json["reused_memory_bytes"] = stats.reused_memory_bytes;
   return dump_statistics(json);
 }

@@ -36,18 +36,6 @@ std::string_view access_reason(const LoadReport& report, const LoadOptions& opti
   return "";
 }
 
-Json phases_json(const PhaseNanoseconds& spent) {
-  constexpr double kNanosecond = 1e-9;
-  return {{"disk", static_cast<double>(spent.disk) * kNanosecond},
-          {"verify", static_cast<double>(spent.verify) * kNanosecond},
-          {"memory", static_cast<double>(spent.memory) * kNanosecond},
-          {"readahead", static_cast<double>(spent.readahead) * kNanosecond}};
-}
-
-Json seconds_or_null(std::optional<double> seconds) {
-  return seconds ? Json(*seconds) : Json(nullptr);
-}
-
 void print_load_report_json(const LoadOptions& options, const LoadReport& report, Output& out) {
   Json json;
   json["path"] = options.container;
@@ -56,30 +44,14 @@ void print_load_report_json(const LoadOptions& options, const LoadReport& report
   json["tensor_count"] = report.tensor_count;
   json["bytes"] = report.bytes;
   json["open_seconds"] = report.open_seconds;
-  json["first_tensor_seconds"] = seconds_or_null(report.first_tensor_seconds);
-  json["first_layer_seconds"] = seconds_or_null(report.first_layer_seconds);
+  json["first_tensor_seconds"] = optional_json(report.first_tensor_seconds);
+  json["first_layer_seconds"] = optional_json(report.first_layer_seconds);
   json["total_seconds"] = report.total_seconds;
   json["bytes_per_second"] = bytes_per_second(report.bytes, report.total_seconds);
   json["access"] = access_text(report);
   json["access_reason"] = access_reason(report, options);
-  json["mapped_bytes"] = report.stats.mapped_bytes;
-  json["read_bytes"] = report.stats.read_bytes;
-  json["prefetched_bytes"] = report.stats.prefetched_bytes;
-  json["verified_bytes"] = report.stats.verified_bytes;
-  json["budget_bytes"] = options.open.memory_budget ? Json(*options.open.memory_budget) : nullptr;
-  json["peak_memory_bytes"] = report.stats.peak_memory_bytes;
-  json["huge_tlb_bytes"] = report.stats.huge_tlb_bytes;
-  json["huge_asked_bytes"] = report.stats.huge_asked_bytes;
-  json["stall_seconds"] = phases_json(report.stats.stalls);
-  json["background_seconds"] = phases_json(report.stats.background);
-  json["layer_hits"] = report.stats.layer_hits;
-  json["layer_misses"] = report.stats.layer_misses;
-  json["fallbacks"] = Json::array();
-  for (const Fallback& fallback : report.stats.fallbacks) {
-    json["fallbacks"].push_back(
-        {{"what", fallback.what}, {"reason", fallback.reason}, {"count", fallback.count}});
-  }
-  json["layers_given_up"] = report.stats.layers_given_up;
+  json["budget_bytes"] = optional_json(options.open.memory_budget);
+  json.update(Json::parse(to_json(report.stats)));
   if (options.rank.given()) {
     json["tensor_parallel"] = {
         {"rank", options.rank.rank.value_or(0)},      {"size", options.rank.size.value_or(1)},
@@ -128,6 +100,10 @@ void print_load_report(const LoadOptions& options, const LoadReport& report, Out
                    fmt::format("{}, {}: {}", fallback.what, human_count(fallback.count, "time"),
                                one_line(fallback.reason, 1024))});
   }
+  table.add_row({"bytes from", fmt::format("{} past the page cache, {} through it, {} of mappings",
+                                           human_size(report.stats.direct_bytes),
+                                           human_size(report.stats.buffered_bytes),
+                                           human_size(report.stats.brought_in_bytes))});
   table.add_row({"verified", human_size(report.stats.verified_bytes)});
   if (options.open.memory_budget) {
     table.add_row(
@@ -152,7 +128,17 @@ Status record_use_order(const std::string& path, const UseOrder& order) {
   return replace_text_file(path, text);
 }
 
-// A load that failed leaves its trace too: there it is of most use.
+// Both files, whatever becomes of the other. Errors: the first.
+Status write_observations(const LoadOptions& options, const ChromeTrace* trace,
+                          const AccessStats& stats) {
+  Status traced = trace == nullptr ? Status() : replace_text_file(options.trace, trace->to_json());
+  Status measured =
+      options.metrics.empty()
+          ? Status()
+          : replace_text_file(options.metrics, to_prometheus(stats, options.container));
+  return traced ? measured : traced;
+}
+
 Status load_and_report(const LoadOptions& wanted, Output& out) {
   LoadOptions options = wanted;
   const auto trace = options.trace.empty() ? nullptr : std::make_shared<ChromeTrace>();
@@ -161,16 +147,13 @@ Status load_and_report(const LoadOptions& wanted, Output& out) {
     WPACK_ASSIGN(options.open.use_order, read_use_order(options.order));
   }
   options.open.profile = find_profile(options.container, options.use_profile);
-  const Result<LoadReport> loaded = run_load(options);
-  const Status traced =
-      trace == nullptr ? Status() : replace_text_file(options.trace, trace->to_json());
-  if (!loaded && !traced) report_warning(traced.error().message());
-  if (!loaded) return loaded.error();
-  WPACK_TRY(traced);
-  const LoadReport& report = *loaded;
-  if (!options.metrics.empty()) {
-    WPACK_TRY(replace_text_file(options.metrics, to_prometheus(report.stats, options.container)));
-  }
+  LoadReport report;
+  const Status loaded = run_load(options, report);
+  // Also after a failure: there they are of most use.
+  const Status written = write_observations(options, trace.get(), report.stats);
+  if (!loaded && !written) report_warning(written.error().message());
+  WPACK_TRY(loaded);
+  WPACK_TRY(written);
   if (!options.record.empty()) {
     WPACK_TRY(record_use_order(options.record, report.use_order));
   }
@@ -218,7 +201,7 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
   add_value(command, "--trace", options.trace, "FILE",
             "write what took time to FILE, for Perfetto or chrome://tracing");
   add_value(command, "--metrics-file", options.metrics, "FILE",
-            "write statistics to FILE for Prometheus, replacing it at once");
+            "write statistics to FILE for Prometheus, replacing it at once, also if loading fails");
   add_rank_options(command, options.rank);
   add_profile_flag(command, options.use_profile);
   add_index_limit(command, options.open.max_index_bytes);

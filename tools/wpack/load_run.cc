@@ -66,7 +66,8 @@ class LayerLoader {
   [[nodiscard]] Status load(const Layer& layer) {
     auto view = layer.acquire(acquire_);
     if (view) {
-      for (const Tensor& tensor : view->tensors()) touch(tensor);
+      for (const Tensor& tensor : view->tensors())
+        touch(tensor.info(), tensor.bytes(), tensor.mapped());
     } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
       WPACK_TRY(load_tensors(layer.info()));
     } else {
@@ -97,7 +98,7 @@ class LayerLoader {
     for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
       auto tensor = container_.tensor(id, acquire_);
       if (tensor) {
-        touch(*tensor);
+        touch(tensor->info(), tensor->bytes(), tensor->mapped());
       } else if (tensor.error().code() == ErrorCode::kLimit) {
         WPACK_TRY(load_slices(container_.tensor_info(id), tensor.error()));
       } else {
@@ -126,10 +127,10 @@ class LayerLoader {
     return {};
   }
 
-  void touch(const Tensor& tensor) {
-    touch(tensor.bytes(), tensor.mapped());
-    if (touch_ == Touch::kBytes && is_first_of_tied(tensor.info())) add_up(tensor.bytes());
-    count_bytes(tensor.info());
+  void touch(const TensorInfo& info, Bytes bytes, bool mapped) {
+    touch(bytes, mapped);
+    if (touch_ == Touch::kBytes && is_first_of_tied(info)) add_up(bytes);
+    count_bytes(info);
   }
   void touch(Bytes bytes, bool mapped) {
     if (touch_ == Touch::kPages) touch_pages(bytes);
@@ -217,15 +218,8 @@ Result<std::vector<Layer>> wanted_layers(const Container& container, const LoadO
   return layers;
 }
 
-}  // namespace
-
-Result<LoadReport> run_load(const LoadOptions& options) {
-  LoadReport report;
-  report.before = process_usage();
-  const Stopwatch stopwatch;
-  const AcquireOptions acquire = acquire_options(options);
-  WPACK_ASSIGN(const Container container, open_in_time(options, acquire));
-  report.open_seconds = stopwatch.seconds();
+Status load_layers(const Container& container, const LoadOptions& options,
+                   const AcquireOptions& acquire, const Stopwatch& stopwatch, LoadReport& report) {
   WPACK_ASSIGN(const std::vector<Layer> layers, wanted_layers(container, options));
   LayerLoader loader(container, options, acquire, stopwatch, report);
   if (options.rank.given()) {
@@ -239,10 +233,24 @@ Result<LoadReport> run_load(const LoadOptions& options) {
   }
   report.total_seconds = stopwatch.seconds();
   report.after = process_usage();
+  // While everything that was loaded is still held.
   report.stats = container.stats();
+  return {};
+}
+
+}  // namespace
+
+Status run_load(const LoadOptions& options, LoadReport& report) {
+  report.before = process_usage();
+  const Stopwatch stopwatch;
+  const AcquireOptions acquire = acquire_options(options);
+  WPACK_ASSIGN(const Container container, open_in_time(options, acquire));
+  report.open_seconds = stopwatch.seconds();
+  Status loaded = load_layers(container, options, acquire, stopwatch, report);
+  if (!loaded) report.stats = container.stats();
   report.info = container.info();
   report.use_order = container.use_order();
-  return report;
+  return loaded;
 }
 
 }  // namespace wpack::cli

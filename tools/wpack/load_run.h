@@ -32,7 +32,7 @@ struct LoadOptions {
   bool json = false;
 };
 
-// What a load did, and how long each step took from the start of opening.
+// What a load did, as far as it came, and how long each step took from the start of opening.
 struct LoadReport {
   ContainerInfo info;
   AccessStats stats;
@@ -55,8 +55,8 @@ struct LoadReport {
 };
 
 // Opens the container, loads what is wanted layer by layer, and uses the bytes as options.touch
-// says. Errors: those of Container::open, Layer::acquire and RankSlices::open; kDeadline also where
-// opening takes that long.
-[[nodiscard]] Result<LoadReport> run_load(const LoadOptions& options);
+// says. After an error `report` has the statistics up to there. Errors: those of Container::open,
+// Layer::acquire, RankSlices::open; kDeadline also where opening takes that long.
+[[nodiscard]] Status run_load(const LoadOptions& options, LoadReport& report);
 
 }  // namespace wpack::cli
