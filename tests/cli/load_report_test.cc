@@ -1,4 +1,4 @@
-// What wpack load leaves in files and says of the way of the bytes.
+// What wpack load leaves in files, and what it says of a load through a staging ring.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -129,6 +129,82 @@ TEST_F(LoadReportTest, TracesReadsInPairsAndCountsWhatIsHeld) {
   for (const auto& [id, letters] : reads) EXPECT_EQ(letters, "be") << "read " << id;
   EXPECT_GT(counters["reads in flight"], 0);
   EXPECT_GT(counters["memory held"], 0);
+}
+
+class LoadDeviceTest : public LoadReportTest {};
+
+TEST_F(LoadDeviceTest, CopiesEveryLayerThroughARingOfTheUsualSize) {
+  const Json json = load({"--device", "host", "--touch", "bytes"});
+  EXPECT_EQ(json["tensor_count"], 5);
+  EXPECT_EQ(json["layer_count"], 3);
+  EXPECT_EQ(json["bytes"], 520);
+  EXPECT_EQ(json["access"], "read");
+  EXPECT_EQ(json["access_reason"], "as --device asks");
+  EXPECT_EQ(json["word_sum"], load({"--touch", "bytes"})["word_sum"]);
+  EXPECT_EQ(json["staging"]["slot_count"], 8);
+  EXPECT_EQ(json["staging"]["slot_bytes"], 8 << 20);
+  EXPECT_GE(json["staging"]["copied_bytes"], 520);
+  EXPECT_EQ(json["staging"]["copied_bytes"], json["device"]["copied_bytes"]);
+  EXPECT_EQ(json["device"]["name"], "host");
+  EXPECT_GE(json["device"]["peak_bytes"], 520) << "all layers stay";
+  const Json without = load({});
+  EXPECT_TRUE(without["staging"].is_null());
+  EXPECT_TRUE(without["device"].is_null());
+}
+
+TEST_F(LoadDeviceTest, SaysForPeopleWhatWentThroughTheRing) {
+  const Outcome outcome = run({"load", container_, "--device", "host"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("\nstaging       8 slots of 8.39 MB, "));
+  EXPECT_THAT(outcome.out, HasSubstr("\ndevice        host: "));
+}
+
+TEST_F(LoadDeviceTest, CutsThePinnedBudgetIntoSlotsThatHoldAChunk) {
+  const auto slots = [&](const char* budget) {
+    const Json staging = load({"--device", "host", "--pinned-budget", budget})["staging"];
+    return std::pair(staging["slot_count"].get<int>(), staging["slot_bytes"].get<int>());
+  };
+  EXPECT_EQ(slots("256MiB"), std::pair(32, 8 << 20));
+  EXPECT_EQ(slots("32MiB"), std::pair(8, 4 << 20));
+  EXPECT_EQ(slots("5MiB"), std::pair(2, 2 << 20));
+  EXPECT_EQ(slots("1025KiB"), std::pair(1, 1 << 20));
+}
+
+TEST_F(LoadDeviceTest, KeepsTheRingAndTheDeviceWithinTheBudgetTogether) {
+  const Json json = load({"--device", "host", "--pinned-budget", "4MiB", "--budget", "6MiB"});
+  EXPECT_EQ(json["bytes"], 520);
+  EXPECT_EQ(json["peak_memory_bytes"], 4 << 20) << "the ring";
+  EXPECT_LE(json["device"]["peak_bytes"], 2 << 20);
+  const Outcome ring =
+      run({"load", container_, "--device", "host", "--pinned-budget", "4MiB", "--budget", "2MiB"});
+  EXPECT_EQ(ring.status, 6);
+  EXPECT_THAT(ring.err, HasSubstr("m.wpack: allocation of 4194304 bytes is over the budget"));
+  const Outcome layer =
+      run({"load", container_, "--device", "host", "--pinned-budget", "4MiB", "--budget", "4MiB"});
+  EXPECT_EQ(layer.status, 6);
+  EXPECT_THAT(layer.err, HasSubstr("over the budget: 0 of 0 bytes are in use"));
+}
+
+TEST_F(LoadDeviceTest, FailsAtItsDeadline) {
+  const Outcome outcome = run({"load", container_, "--device", "host", "--deadline", "1e-9"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("the deadline passed"));
+}
+
+TEST_F(LoadDeviceTest, RefusesOptionsThatDoNotGoTogether) {
+  const auto expect_refused = [&](const Arguments& options, const char* message) {
+    Arguments arguments = {"load", container_};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  expect_refused({"--pinned-budget", "64MiB"}, "--pinned-budget");
+  expect_refused({"--device", "gpu"}, "'gpu' is none of host");
+  expect_refused({"--device", "host", "--pinned-budget", "1000"}, "multiple of 4096");
+  expect_refused({"--device", "host", "--tp-rank", "0", "--tp-size", "1", "--tp-rules", "x"},
+                 "--device");
 }
 
 }  // namespace

@@ -29,11 +29,27 @@ std::string_view access_text(const LoadReport& report) {
 }
 
 std::string_view access_reason(const LoadReport& report, const LoadOptions& options) {
+  if (report.device) return "as --device asks";
   if (!report.stats.mapping_refused.empty()) return report.stats.mapping_refused;
   if (options.open.access == AccessMode::kRead) return "as --access read asks";
   if (options.open.access == AccessMode::kAuto && options.open.memory_budget)
     return "as --budget asks";
   return "";
+}
+
+Json device_json(const DeviceReport& report) {
+  return {{"name", "host"},
+          {"peak_bytes", report.device.peak},
+          {"copied_bytes", report.device.copied_bytes},
+          {"copies", report.device.copies}};
+}
+
+Json staging_json(const StagingStats& staging) {
+  return {{"slot_count", staging.slot_count},
+          {"slot_bytes", staging.slot_size},
+          {"pinned_slots", staging.pinned_slots},
+          {"waits", staging.waits},
+          {"copied_bytes", staging.copied_bytes}};
 }
 
 void print_load_report_json(const LoadOptions& options, const LoadReport& report, Output& out) {
@@ -52,6 +68,8 @@ void print_load_report_json(const LoadOptions& options, const LoadReport& report
   json["access_reason"] = access_reason(report, options);
   json["budget_bytes"] = optional_json(options.open.memory_budget);
   json.update(Json::parse(to_json(report.stats)));
+  json["device"] = report.device ? device_json(*report.device) : Json(nullptr);
+  json["staging"] = report.device ? staging_json(report.device->staging) : Json(nullptr);
   if (options.rank.given()) {
     json["tensor_parallel"] = {
         {"rank", options.rank.rank.value_or(0)},      {"size", options.rank.size.value_or(1)},
@@ -71,6 +89,17 @@ void print_load_report_json(const LoadOptions& options, const LoadReport& report
 
 std::string optional_duration(std::optional<double> seconds) {
   return seconds ? human_duration(*seconds) : "-";
+}
+
+void add_device_rows(const DeviceReport& report, Table& table) {
+  const StagingStats& staging = report.staging;
+  table.add_row({"staging",
+                 fmt::format("{} of {}, {} pinned; waited {} for one",
+                             human_count(staging.slot_count, "slot"), human_size(staging.slot_size),
+                             staging.pinned_slots, human_count(staging.waits, "time"))});
+  table.add_row({"device", fmt::format("host: {} copied, {} used at most",
+                                       human_size(report.device.copied_bytes),
+                                       human_size(report.device.peak))});
 }
 
 void print_load_report(const LoadOptions& options, const LoadReport& report, Output& out) {
@@ -110,6 +139,7 @@ void print_load_report(const LoadOptions& options, const LoadReport& report, Out
         {"budget", fmt::format("{} of {} used at most", human_size(report.stats.peak_memory_bytes),
                                human_size(*options.open.memory_budget))});
   }
+  if (report.device) add_device_rows(*report.device, table);
   table.add_row({"CPU", human_duration(report.cpu_seconds())});
   table.add_row({"peak RSS", fmt::format("{} (now {} private, {} of files)",
                                          human_size(report.after.peak_rss_bytes),
@@ -202,6 +232,11 @@ void add_load_options(CLI::App& command, LoadOptions& options) {
             "write what took time to FILE, for Perfetto or chrome://tracing");
   add_value(command, "--metrics-file", options.metrics, "FILE",
             "write statistics to FILE for Prometheus, replacing it at once, also if loading fails");
+  add_choice<bool>(command, "--device", options.device.to_host_device, {{"host", true}},
+                   "copy layers through a staging ring to a device: the host's own memory");
+  add_size(command, "--pinned-budget", options.device.pinned_budget,
+           "the most memory that the staging ring may take and pin (default: 64MiB); part of the "
+           "--budget, if there is one");
   add_rank_options(command, options.rank);
   add_profile_flag(command, options.use_profile);
   add_index_limit(command, options.open.max_index_bytes);
@@ -220,6 +255,7 @@ void add_load_command(CLI::App& app, Action& action) {
                 "  wpack load model.wpack                          everything, mapped if possible\n"
                 "  wpack load model.wpack --access read            into private memory, verified\n"
                 "  wpack load model.wpack --budget 2GiB            through 2 GiB of memory\n"
+                "  wpack load model.wpack --device host            through pinned memory\n"
                 "  wpack load model.wpack --layer embed --json     one layer, for programs\n"
                 "  wpack load model.wpack --tp-rank 0 --tp-size 4 --tp-rules llama.json\n"
                 "                                                  what one GPU of four needs\n"
@@ -229,6 +265,7 @@ void add_load_command(CLI::App& app, Action& action) {
   add_load_options(command, *options);
   on_chosen(command, [options, &action] {
     check_rank_options(options->rank);
+    check_device_options(options->device, options->rank.given());
     action = [options](Output& out) { return load_and_report(*options, out); };
   });
 }

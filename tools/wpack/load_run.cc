@@ -93,6 +93,16 @@ class LayerLoader {
     return {};
   }
 
+  // The same on a device.
+  [[nodiscard]] Status load(const Layer& layer, const DeviceLoader& device) {
+    WPACK_ASSIGN(DeviceLayer loaded, device.load(container_, layer, acquire_));
+    for (const DeviceTensor& tensor : loaded.tensors())
+      touch(tensor.info, DeviceLoader::host_bytes(tensor.range), false);
+    WPACK_TRY(end_layer());
+    if (keeps_) on_device_.push_back(std::move(loaded));
+    return {};
+  }
+
  private:
   [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
     for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
@@ -172,6 +182,7 @@ class LayerLoader {
   LoadReport& report_;
   std::vector<LayerView> views_;
   std::vector<std::vector<TensorSlice>> slices_;
+  std::vector<DeviceLayer> on_device_;
   std::set<std::pair<std::uint32_t, std::uint64_t>> seen_;  // where tensors lie
   std::uint64_t sum_ = 0;
   bool sum_is_known_ = true;
@@ -228,6 +239,11 @@ Status load_layers(const Container& container, const LoadOptions& options,
       WPACK_ASSIGN(const std::vector<SliceRequest> requests, rank.of_layer(layer));
       WPACK_TRY(loader.load(requests));
     }
+  } else if (options.device.to_host_device) {
+    WPACK_ASSIGN(const DeviceLoader device,
+                 DeviceLoader::make(container, options.device, options.open.memory_budget));
+    for (const Layer& layer : layers) WPACK_TRY(loader.load(layer, device));
+    report.device = device.report();
   } else {
     for (const Layer& layer : layers) WPACK_TRY(loader.load(layer));
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "load_device.h"
 #include "process_usage.h"
 #include "rank_slices.h"
 #include "touch.h"
@@ -27,6 +28,7 @@ struct LoadOptions {
   std::string record;   // file; empty: none
   std::string order;    // file; empty: none
   RankOptions rank;
+  DeviceOptions device;
   std::optional<double> deadline_seconds;  // from the start of opening
   bool use_profile = true;
   bool json = false;
@@ -44,6 +46,7 @@ struct LoadReport {
   std::uint64_t mapped_tensor_count = 0;  // of those that have bytes
   std::uint64_t read_tensor_count = 0;    // of those that have bytes
   ReadCost slices;                        // of a rank
+  std::optional<DeviceReport> device;
   double open_seconds = 0;
   std::optional<double> first_tensor_seconds;
   std::optional<double> first_layer_seconds;
@@ -56,7 +59,7 @@ struct LoadReport {
 
 // Opens the container, loads what is wanted layer by layer, and uses the bytes as options.touch
 // says. After an error `report` has the statistics up to there. Errors: those of Container::open,
-// Layer::acquire, RankSlices::open; kDeadline also where opening takes that long.
+// Layer::acquire, RankSlices::open and DeviceLoader; kDeadline also where opening takes that long.
 [[nodiscard]] Status run_load(const LoadOptions& options, LoadReport& report);
 
 }  // namespace wpack::cli
