@@ -90,6 +90,18 @@ TEST_P(AcquireProgressTest, FailsAtADeadlineThatHasPassedAndWhereItIsToldToStop)
   EXPECT_THAT(call().load(container, {}), IsOk());
 }
 
+Status load_first_layer(const Container& container, const AcquireOptions& options) {
+  WPACK_TRY(container.layer(0).acquire(options));
+  return {};
+}
+Status load_tensor(const Container& container, const AcquireOptions& options) {
+  WPACK_TRY(container.tensor(0U, options));
+  return {};
+}
+Status load_config(const Container& container, const AcquireOptions& options) {
+  WPACK_TRY(container.attachment("config.json", options));
+  return {};
+}
 Status load_slices(const Container& container, const AcquireOptions& options) {
   const SliceRequest requests[] = {
       {.tensor = 0, .part = {.dim = 0, .ranges = {{0, 1'000}, {200'000, 300'000}}}},
@@ -100,32 +112,52 @@ Status load_slices(const Container& container, const AcquireOptions& options) {
 
 INSTANTIATE_TEST_SUITE_P(
     Calls, AcquireProgressTest,
-    ::testing::Combine(
-        ::testing::Values(AccessMode::kMap, AccessMode::kRead),
-        ::testing::Values(
-            LoadCall{"Layer",
-                     [](const Container& container, const AcquireOptions& options) -> Status {
-                       WPACK_TRY(container.layer(0).acquire(options));
-                       return {};
-                     },
-                     300'000},
-            LoadCall{"Tensor",
-                     [](const Container& container, const AcquireOptions& options) -> Status {
-                       WPACK_TRY(container.tensor(0U, options));
-                       return {};
-                     },
-                     300'000},
-            LoadCall{"Slices", load_slices, 101'100},
-            LoadCall{"Attachment",
-                     [](const Container& container, const AcquireOptions& options) -> Status {
-                       WPACK_TRY(container.attachment("config.json", options));
-                       return {};
-                     },
-                     70'000})),
+    ::testing::Combine(::testing::Values(AccessMode::kMap, AccessMode::kRead),
+                       ::testing::Values(LoadCall{"Layer", load_first_layer, 300'000},
+                                         LoadCall{"Tensor", load_tensor, 300'000},
+                                         LoadCall{"Slices", load_slices, 101'100},
+                                         LoadCall{"Attachment", load_config, 70'000})),
     [](const auto& test) {
       return std::string(std::get<1>(test.param).name) +
              (std::get<0>(test.param) == AccessMode::kMap ? "Mapped" : "Read");
     });
+
+// Of loads that take many reads, the caller also hears what lies between nothing and everything.
+TEST(LargeProgressTest, TellsHowManyBytesAreThereInBetween) {
+  constexpr std::uint64_t kSize = std::uint64_t{24} << 20;
+  const TempDir directory;
+  ContainerBuilder builder;
+  builder.layer("a").tensor("w", pattern_bytes(kSize, 1));
+  builder.attachment("config.json", pattern_bytes(300'000, 2));
+  const std::string path = builder.build(directory.path() / "m.wpack");
+  const SliceRequest request{
+      .tensor = 0, .part = {.dim = 0, .ranges = {{0, kSize / 2}, {kSize / 2 + 8, kSize}}}};
+  for (const AccessMode access : {AccessMode::kMap, AccessMode::kRead}) {
+    const auto count_between = [&](const LoadCall& call) {
+      const OpenOptions open{
+          .verify = VerifyPolicy::kTouch, .access = access, .readahead_layers = 0};
+      const Container container = open_with(path, open).value();
+      int between = 0;
+      const auto note = [&](const Progress& progress) {
+        if (progress.done_bytes > 0 && progress.done_bytes < call.bytes) ++between;
+        return true;
+      };
+      EXPECT_THAT(call.load(container, {.progress = note}), IsOk());
+      return between;
+    };
+    const auto slices = [&](const Container& container, const AcquireOptions& options) -> Status {
+      WPACK_TRY(container.slices({&request, 1}, options));
+      return {};
+    };
+    EXPECT_GT(count_between({"", load_tensor, kSize}), 0);
+    EXPECT_GT(count_between({"", slices, kSize - 8}), 0);
+    EXPECT_GT(count_between({"", load_config, 300'000}), 0);
+    // What threads beside the caller map may be there before he looks.
+    if (access == AccessMode::kRead) {
+      EXPECT_GT(count_between({"", load_first_layer, kSize}), 0);
+    }
+  }
+}
 
 // While the caller only waits, he is asked as well.
 class WaitingProgressTest : public ::testing::Test {
