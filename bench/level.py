@@ -3,26 +3,26 @@
 `wpack bench` does the same; bench/README.md says why.
 """
 
-import json
+import contextlib
+import mmap
 import os
-import subprocess
+import socket
+import struct
 import time
 
 import page_cache
 
 _FRESH_MEMORY = 2 << 30
 _SETTLE_SECONDS = 15
-_PROBE = 64 << 20
+_TIMED_MEMORY = 64 << 20
 _REPORTING_FEATURE = 5  # VIRTIO_BALLOON_F_REPORTING
 
 
 def add_options(parser):
     """Adds what Leveller takes to the command line."""
-    parser.add_argument("--wpack", default="build/release/tools/wpack/wpack",
-                        help="the command (default: %(default)s)")
     parser.add_argument("--fresh-memory", type=int, metavar="BYTES",
-                        help="memory that is touched and freed before each run (default: 2 GiB, at "
-                             "most half of what is available)")
+                        help="memory that another process takes before each run, and holds while a "
+                             "cold one goes on (default: 2 GiB, at most half of what is available)")
     parser.add_argument("--settle", type=float, metavar="SECONDS",
                         help="wait before each cold run, so that the host of a virtual machine "
                              "takes freed memory back (default: 15 where it does so, else 0)")
@@ -33,7 +33,6 @@ class Leveller:
 
     def __init__(self, args, everybody):
         """`everybody`: the files of all contestants."""
-        self.wpack = args.wpack
         self.everybody = everybody
         self.fresh_memory = (min(_FRESH_MEMORY, _available_bytes() // 2)
                              if args.fresh_memory is None else args.fresh_memory)
@@ -41,43 +40,76 @@ class Leveller:
         if self.settle is None:
             self.settle = _SETTLE_SECONDS if host_takes_pages_back() else 0
 
-    def prepare(self, cache, files):
-        """Makes `files` "cold" or "warm", and free memory what it is before every other run.
+    @contextlib.contextmanager
+    def prepared(self, cache, files):
+        """Makes `files` "cold" or "warm", and fresh memory what it is before every other run.
 
-        Returns the seconds a gigabyte that touching fresh memory takes now, None if it is not to be
-        touched. Raises page_cache.NotPossible.
+        The run goes into the body. Gives the seconds a gigabyte that fresh memory costs; None before
+        warm runs. Raises page_cache.NotPossible.
         """
         if cache == "warm":
-            self._touch_memory(self.fresh_memory)
+            with _memory_held(self.fresh_memory):
+                pass
             page_cache.make_warm(files)
-            return self._probe()
-        # What somebody else left in the page cache is memory that these could not have, and what
-        # is freed only now is cheaper to touch than what the host has taken back.
+            yield None
+            return
+        # What somebody else left in the page cache is memory that these could not have.
         page_cache.drop(self.everybody)
         page_cache.make_cold(files)
-        self._touch_memory(self.fresh_memory)
         time.sleep(self.settle)
-        seconds = self._probe()
-        page_cache.make_cold(files)
-        return seconds
+        # What the host has not taken back by now is cheap, and handed out first.
+        with _memory_held(self.fresh_memory) as seconds:
+            page_cache.make_cold(files)
+            yield seconds
 
-    def _probe(self):
-        size = min(_PROBE, self.fresh_memory)
-        return self._touch_memory(size) * 1e9 / size if size else None
 
-    def _touch_memory(self, size):
-        """Touches and frees memory in a process of its own. Returns the seconds of touching."""
-        if size == 0:
-            return 0
-        command = [self.wpack, "bench-step", "memory", str(size)]
+@contextlib.contextmanager
+def _memory_held(size):
+    """Holds fresh memory in another process: the kernel would count ours as our children's.
+
+    Gives the seconds a gigabyte that touching the last of it took; None of nothing.
+    """
+    if size == 0:
+        yield None
+        return
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-        except OSError as error:
-            raise page_cache.NotPossible(f"run {self.wpack}: {error.strerror}") from None
-        except subprocess.CalledProcessError as error:
-            raise page_cache.NotPossible(
-                f"touch and free memory: {error.stderr.strip()}") from None
-        return json.loads(done.stdout)["total_seconds"]
+            ours.close()
+            memory = _touched(size)
+            theirs.sendall(struct.pack("d", memory[1]))
+            theirs.recv(1)
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        answer = ours.recv(8)
+        if len(answer) != 8:
+            raise page_cache.NotPossible(f"{size} bytes of memory could not be taken")
+        yield struct.unpack("d", answer)[0]
+    finally:
+        ours.close()
+        os.waitpid(child, 0)
+
+
+def _touched(size):
+    """Returns (memory, the seconds a gigabyte that its last pages took)."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory.madvise(mmap.MADV_HUGEPAGE)  # those are what a host takes back
+    except OSError:
+        pass  # this kernel has none
+    timed = min(size, _TIMED_MEMORY)
+    for begin in range(0, size - timed, _TIMED_MEMORY):
+        _touch(memory, begin, min(begin + _TIMED_MEMORY, size - timed))
+    started = time.monotonic()
+    _touch(memory, size - timed, size)
+    return memory, (time.monotonic() - started) * 1e9 / timed
+
+
+def _touch(memory, begin, end):
+    memory[begin:end:mmap.PAGESIZE] = bytes(len(range(begin, end, mmap.PAGESIZE)))
 
 
 def host_takes_pages_back(devices="/sys/bus/virtio/devices"):

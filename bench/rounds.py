@@ -129,8 +129,9 @@ def run_rounds(contestants, caches, args):
 
 def _measure(contestant, cache, leveller):
     contestant.before()
-    first_touch = leveller.prepare(cache, contestant.files)
-    return dataclasses.replace(run_once(contestant), first_touch_seconds_per_gigabyte=first_touch)
+    with leveller.prepared(cache, contestant.files) as first_touch:
+        run = run_once(contestant)
+    return dataclasses.replace(run, first_touch_seconds_per_gigabyte=first_touch)
 
 
 def progress(text):

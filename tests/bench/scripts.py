@@ -29,7 +29,7 @@ def run(*words):
 
 def bench(script, *words):
     """Runs one round of a script of bench/, with little memory to level and no wait."""
-    return run(sys.executable, "-B", BENCH / script, *words, "--rounds", 1, "--wpack", WPACK,
+    return run(sys.executable, "-B", BENCH / script, *words, "--rounds", 1,
                "--fresh-memory", 1 << 20, "--settle", 0)
 
 

@@ -39,7 +39,7 @@ class ScriptTest(unittest.TestCase):
         return json.loads(self.json.read_text())
 
     def test_processes_load_together_and_alone(self):
-        text = bench("compare_processes", self.container, "--processes", 2, "--json", self.json)
+        text = bench("compare_processes", self.container, "--wpack", WPACK, "--processes", 2, "--json", self.json)
         runs = self.runs()
         self.assertEqual(sorted(runs), ["1", "2"])
         for of in runs.values():
@@ -59,7 +59,7 @@ class ScriptTest(unittest.TestCase):
         self.assertLessEqual(runs["2"][0]["peak_memory_bytes"], 4 << 20)
 
     def test_a_container_streams_through_small_memory_groups_with_all_its_bytes(self):
-        text = bench("compare_cgroup", self.container, "--limits", 64, "--budget", 4 << 20,
+        text = bench("compare_cgroup", self.container, "--wpack", WPACK, "--limits", 64, "--budget", 4 << 20,
                      "--json", self.json)
         skip_if_unmeasured(text)
         runs = self.runs()
@@ -70,7 +70,7 @@ class ScriptTest(unittest.TestCase):
         self.assertRegex(text, r"\n64 MiB .* yes\n")
 
     def test_a_group_that_is_too_small_gives_a_reason(self):
-        text = bench("compare_cgroup", self.container, "--limits", 0, "--budget", 4 << 20)
+        text = bench("compare_cgroup", self.container, "--wpack", WPACK, "--limits", 0, "--budget", 4 << 20)
         self.assertRegex(text, r"\ngroup of 0 MiB: not measured: ")
 
     def test_filling_the_page_cache_is_compared_in_turns(self):
@@ -86,12 +86,12 @@ class ScriptTest(unittest.TestCase):
         text = bench("compare_first_touch", self.container / "00000.wps", "--program", program,
                      "--size", 1 << 22, "--threads", 1)
         self.assertIn("small pages, 1 thread(s)", text)
-        self.assertIn("fresh memory before all runs", text)
+        self.assertIn("fresh memory before cold runs", text)
 
     def test_packing_is_held_against_copying(self):
         source = self.container.parent / "m.safetensors"
         with tempfile.TemporaryDirectory(dir=source.parent) as work:
-            text = bench("compare_pack", source, "--work", work, "--cache", "warm")
+            text = bench("compare_pack", source, "--wpack", WPACK, "--work", work, "--cache", "warm")
         self.assertRegex(text, r"\nwpack pack +warm ")
 
 

@@ -3,14 +3,15 @@
 import json
 import subprocess
 
-from scripts import PYTHON, ModelTest, bench, main, require_program
+from scripts import PYTHON, WPACK, ModelTest, bench, main, require_program
 
 
 class StartTest(ModelTest):
     def test_a_module_starts_in_three_ways_and_the_gain_is_taken_apart(self):
         program = require_program("bind_module")
         runs = self.directory / "runs.json"
-        text = bench("start/compare_start", self.checkpoint, self.container, "--python", PYTHON,
+        text = bench("start/compare_start", self.checkpoint, self.container, "--wpack", WPACK,
+                     "--python", PYTHON,
                      "--bind-module", program, "--cache", "warm", "--json", runs)
         self.assertNotIn("not measured", text)
         for name in ("torch as most use it", "torch, meta + mmap + assign"):

@@ -1,6 +1,7 @@
 """The orders, comparisons and shares of bench/ are what they say; nothing is measured."""
 
 import collections
+import os
 import pathlib
 import tempfile
 import types
@@ -100,13 +101,30 @@ class LevelTest(unittest.TestCase):
         self.add_device("virtio3", "0x0005", "0110010000")
         self.assertTrue(level.host_takes_pages_back(self.directory))
 
-    def test_memory_that_cannot_be_touched_is_a_reason_and_no_figure(self):
+    def leveller(self, fresh_memory):
+        return level.Leveller(types.SimpleNamespace(fresh_memory=fresh_memory, settle=0), [])
+
+    def test_memory_is_held_by_another_process_while_a_cold_run_goes_on(self):
+        with self.leveller(4 << 20).prepared("cold", []) as seconds:
+            self.assertGreater(seconds, 0)
+            self.assertEqual(os.waitpid(-1, os.WNOHANG), (0, 0), "nobody holds it")
+        with self.assertRaises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    def test_a_warm_run_finds_memory_that_was_just_freed(self):
         file = self.directory / "file"
         file.write_bytes(b"x")
-        args = types.SimpleNamespace(wpack=str(self.directory / "none"), fresh_memory=4096,
-                                     settle=0)
-        with self.assertRaisesRegex(page_cache.NotPossible, "none: No such file"):
-            level.Leveller(args, [str(file)]).prepare("warm", [str(file)])
+        with self.leveller(1 << 20).prepared("warm", [str(file)]) as seconds:
+            self.assertIsNone(seconds)
+            with self.assertRaises(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)
+
+    def test_memory_that_there_is_not_is_a_reason_and_no_figure(self):
+        with self.assertRaisesRegex(page_cache.NotPossible, "bytes of memory could not be taken"):
+            with self.leveller(1 << 60).prepared("cold", []):
+                self.fail("it was taken")
+        with self.leveller(0).prepared("cold", []) as seconds:
+            self.assertIsNone(seconds)
 
 
 if __name__ == "__main__":

@@ -194,12 +194,11 @@ void print_comparisons(const BenchResult& result, Output& out) {
   out.print("\n" + table.text());
 }
 
-// Whether runs, and rows, started from memory that cost the same.
-void print_first_touch(const BenchResult& result, CacheState cache, Output& out) {
+// Whether cold runs, and rows, started from memory that cost the same.
+void print_first_touch(const BenchResult& result, Output& out) {
   std::vector<double> all;
   std::vector<double> medians;
   for (const Row& row : result.rounds.rows) {
-    if (row.cache != cache) continue;
     for (const Run& run : row.runs) {
       if (run.first_touch) all.push_back(*run.first_touch);
     }
@@ -208,10 +207,10 @@ void print_first_touch(const BenchResult& result, CacheState cache, Output& out)
   const auto runs = spread_of(all);
   const auto rows = spread_of(medians);
   if (!runs || !rows) return;
-  out.print(fmt::format("fresh memory before {} runs: {} s/GB ({} - {}), medians of rows {} - {}\n",
-                        to_string(cache), short_number(runs->median), short_number(runs->low),
-                        short_number(runs->high), short_number(rows->low),
-                        short_number(rows->high)));
+  out.print(
+      fmt::format("fresh memory before cold runs: {} s/GB ({} - {}), medians of rows {} - {}\n",
+                  short_number(runs->median), short_number(runs->low), short_number(runs->high),
+                  short_number(rows->low), short_number(rows->high)));
 }
 
 // What was not measured, a line for each reason.
@@ -339,9 +338,7 @@ void print_bench(const BenchResult& result, Output& out) {
     out.print("\nthe contestants did not load the same bytes: their sums differ\n");
   }
   out.print("\n");
-  for (const CacheState cache : {CacheState::kCold, CacheState::kWarm}) {
-    print_first_touch(result, cache, out);
-  }
+  print_first_touch(result, out);
   print_reasons(result, out);
 }
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <thread>
 
 #include "bench_cache.h"
+#include "bench_memory.h"
 #include "bench_process.h"
 #include "output.h"
 
@@ -13,9 +13,6 @@ namespace wpack::cli {
 namespace {
 
 constexpr int kRepeats = 3;  // of a warm run whose files left the page cache
-
-// Enough to time, and little beside what a model takes: it is cheap to touch for whoever runs next.
-constexpr std::uint64_t kProbeMemory = std::uint64_t{64} << 20;
 
 std::optional<double> number(const Json& json, const char* key) {
   const auto found = json.find(key);
@@ -40,9 +37,9 @@ std::int64_t difference(std::uint64_t after, std::uint64_t before) {
 
 class Rounds {
  public:
-  Rounds(const RoundsPlan& plan, const std::string& program, DiskRates& disk,
+  Rounds(const RoundsPlan& plan, DiskRates& disk,
          const std::function<void(const std::string&)>& say)
-      : plan_(plan), program_(program), disk_(disk), say_(say) {
+      : plan_(plan), disk_(disk), say_(say) {
     result_.versions.resize(plan.contestants.size());
     for (const CacheState cache : plan.caches) {
       for (const Touch touch : plan.touches) {
@@ -109,7 +106,7 @@ class Rounds {
   }
 
   Result<Run> measure(const Contestant& contestant, const Row& row) {
-    WPACK_ASSIGN(const std::optional<double> first_touch, prepare(contestant, row.cache));
+    WPACK_ASSIGN(const MemoryHolder held, prepare(contestant, row.cache));
     WPACK_ASSIGN(const Residency files_before, residency(contestant.files));
     const MemoryState before = memory_state();
     WPACK_ASSIGN(const ContestantReport report, run_contestant(contestant, row.touch));
@@ -121,27 +118,32 @@ class Rounds {
     run.system_cache_bytes = difference(after.cached_bytes, before.cached_bytes);
     disk_.sample();
     run.disk_rate = disk_.around_last_run();
-    run.first_touch = first_touch;
+    run.first_touch = held.first_touch();
     return run;
   }
 
-  // Returns seconds a gigabyte that touching fresh memory takes now.
-  Result<std::optional<double>> prepare(const Contestant& contestant, CacheState cache) {
+  // Returns what must be held until the run has ended.
+  //
+  // A virtual machine's host takes free pages back, and giving them out again costs ten times what
+  // pages cost that were freed a moment ago. Those are handed out first, so that whoever runs after
+  // a process with much memory would look faster than whoever runs after one with little. Before a
+  // cold run another process takes what the host has left, and keeps it; before a warm one it frees
+  // it, so that everybody finds as much.
+  Result<MemoryHolder> prepare(const Contestant& contestant, CacheState cache) {
     if (cache == CacheState::kWarm) {
-      WPACK_TRY(level_fresh_memory());
+      WPACK_TRY(MemoryHolder::start(plan_.fresh_memory));
       WPACK_TRY(make_warm(contestant.files));
-      return probe_fresh_memory();
+      return MemoryHolder();
     }
     forget_everybody();
     WPACK_TRY(make_cold(contestant.files));
-    WPACK_TRY(level_fresh_memory());
     std::this_thread::sleep_for(plan_.settle);
-    WPACK_ASSIGN(const std::optional<double> first_touch, probe_fresh_memory());
+    WPACK_ASSIGN(MemoryHolder held, MemoryHolder::start(plan_.fresh_memory));
     // The rate before the wait is that around the run before it; this one's is measured anew.
     if (plan_.settle.count() > 0) disk_.sample();
     // Nobody else wants these files; that they are still out is proven all the same.
     WPACK_TRY(make_cold(contestant.files));
-    return first_touch;
+    return held;
   }
 
   // What another contestant left in the page cache is memory that this one could not have, and
@@ -150,31 +152,6 @@ class Rounds {
   // dropped is for its own contestant to stumble over.
   void forget_everybody() const {
     for (const Contestant& contestant : plan_.contestants) drop_from_cache(contestant.files);
-  }
-
-  // A virtual machine's host may have taken free pages back, and giving them out again costs much
-  // more than using those that a process has just freed. Without this, whoever runs after a process
-  // with much memory would look faster than whoever runs after one with little.
-  Status level_fresh_memory() {
-    WPACK_TRY(touch_and_free(plan_.fresh_memory));
-    return {};
-  }
-
-  // Whether all runs do start alike shows in what this says before each of them: the pages that a
-  // process gets first are those that were freed last, which the host takes back last.
-  Result<std::optional<double>> probe_fresh_memory() {
-    const std::uint64_t size = std::min(kProbeMemory, plan_.fresh_memory);
-    WPACK_ASSIGN(std::optional<double> seconds, touch_and_free(size));
-    if (seconds) *seconds *= 1e9 / static_cast<double>(size);
-    return seconds;
-  }
-
-  // Returns the seconds that touching took; nullopt of nothing.
-  Result<std::optional<double>> touch_and_free(std::uint64_t size) {
-    if (size == 0) return std::optional<double>();
-    const auto run = run_process({program_, "bench-step", "memory", std::to_string(size)});
-    if (!run) return Error(run.error()).in("touch and free memory");
-    return number(Json::parse(run->out, nullptr, false), "total_seconds");
   }
 
   static Result<ContestantReport> run_contestant(const Contestant& contestant, Touch touch) {
@@ -188,7 +165,6 @@ class Rounds {
   }
 
   const RoundsPlan& plan_;
-  const std::string& program_;
   DiskRates& disk_;
   const std::function<void(const std::string&)>& say_;
   RoundsResult result_;
@@ -230,9 +206,9 @@ std::size_t entry_at(int round, std::size_t turn, std::size_t count) noexcept {
   return (first + shift) % count;
 }
 
-RoundsResult run_rounds(const RoundsPlan& plan, const std::string& program, DiskRates& disk,
+RoundsResult run_rounds(const RoundsPlan& plan, DiskRates& disk,
                         const std::function<void(const std::string&)>& say) {
-  return Rounds(plan, program, disk, say).run();
+  return Rounds(plan, disk, say).run();
 }
 
 }  // namespace wpack::cli

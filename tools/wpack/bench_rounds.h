@@ -39,7 +39,8 @@ struct Run {
   std::int64_t system_cache_bytes = 0;                // by which the page cache grew altogether
   std::optional<std::uint64_t> word_sum = {};         // of its tensors, if it read every byte
   std::optional<double> disk_rate = {};               // bytes per second, around this run
-  // Seconds a gigabyte that touching fresh memory took another process, right before this run.
+  // Seconds a gigabyte that fresh memory cost another process right before this run, if it was
+  // cold.
   std::optional<double> first_touch = {};
 };
 
@@ -68,9 +69,10 @@ struct RoundsPlan {
   std::vector<CacheState> caches;
   std::vector<Touch> touches;
   int rounds = 0;
-  std::uint64_t same_bytes = 0;    // of the tensors that all but bare mappings load
-  std::uint64_t fresh_memory = 0;  // touched and freed before every run
-  std::chrono::seconds settle{};   // waited before every cold run, for the host to take pages back
+  std::uint64_t same_bytes = 0;  // of the tensors that all but bare mappings load
+  // What another process touches before every run, and holds while a cold one goes on.
+  std::uint64_t fresh_memory = 0;
+  std::chrono::seconds settle{};  // waited before every cold run, for the host to take pages back
 };
 
 // Returns which of `count` entries runs at `turn` of `round`. Who runs next after whom is balanced,
@@ -88,8 +90,7 @@ struct RoundsResult {
 // Rehearses each contestant once, uncounted, and then runs all rounds. `say` is told what runs now.
 // A contestant that fails, or whose cache state cannot be reached, has a reason from then on and no
 // runs; the others go on.
-[[nodiscard]] RoundsResult run_rounds(const RoundsPlan& plan, const std::string& program,
-                                      DiskRates& disk,
+[[nodiscard]] RoundsResult run_rounds(const RoundsPlan& plan, DiskRates& disk,
                                       const std::function<void(const std::string&)>& say);
 
 }  // namespace wpack::cli

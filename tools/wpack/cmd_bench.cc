@@ -175,8 +175,7 @@ class RunningLine {
   bool enabled_;
 };
 
-BenchResult measure(const BenchOptions& options, const BenchTools& tools, const Target& target,
-                    RoundsPlan plan) {
+BenchResult measure(const BenchOptions& options, const Target& target, RoundsPlan plan) {
   const bool wants_fio =
       std::find(options.against.begin(), options.against.end(), "fio") != options.against.end();
   DiskRates disk(target.shards, wants_fio ? "" : "--against fio was not given");
@@ -190,8 +189,7 @@ BenchResult measure(const BenchOptions& options, const BenchTools& tools, const 
   if (::uname(&system) == 0) result.kernel = fmt::format("{} {}", system.sysname, system.release);
   {
     const RunningLine line;
-    result.rounds = run_rounds(plan, tools.program, disk,
-                               [&line](const std::string& text) { line.show(text); });
+    result.rounds = run_rounds(plan, disk, [&line](const std::string& text) { line.show(text); });
   }
   result.disk_rates = disk.samples();
   result.disk_reason = disk.reason();
@@ -224,7 +222,7 @@ Status run_bench(const BenchOptions& options, Output& out) {
   if (!options.svg.empty()) {
     WPACK_ASSIGN(svg, ResultFile::open(options.svg));
   }
-  const BenchResult result = measure(options, tools, target, std::move(plan));
+  const BenchResult result = measure(options, target, std::move(plan));
   print(options, result, out);
   if (json) {
     Output text;
@@ -280,8 +278,8 @@ void add_bench_options(CLI::App& command, BenchOptions& options) {
   add_value(command, "--first-layer", options.first_layer, "LAYER",
             "what is loaded first (default: model.layers.0, or else the first layer)");
   add_size(command, "--fresh-memory", options.fresh_memory,
-           "memory that is touched and freed before each run, so that all start alike (default: "
-           "2GiB, at most half of what is available)");
+           "memory that another process takes before each run, and holds while a cold one goes on, "
+           "so that all start alike (default: 2GiB, at most half of what is available)");
   add_value(command, "--settle", options.settle, "SECONDS",
             "wait before each cold run, so that the host of a virtual machine takes freed memory "
             "back (default: 15 where it does so, else 0)")

@@ -1,10 +1,8 @@
 // wpack bench-step: what `wpack bench` runs beside the loaders, each in a fresh process. Not listed
 // by --help.
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -60,24 +58,6 @@ Status map_files(const std::vector<std::string>& files, Touch touch, Output& out
   return {};
 }
 
-// Touches memory that no process of this machine had, or one that has ended, and says what it took.
-// Asks for huge pages, because those are what the host of a virtual machine takes back: smaller
-// free pieces stay, and would look the same whatever the host did.
-Status touch_memory(std::uint64_t size, Output& out) {
-  void* address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (address == MAP_FAILED)
-    return system_failure("allocate", fmt::format("{} bytes", size), errno);
-  constexpr std::size_t kPageSize = 4096;
-  (void)::madvise(address, size, MADV_HUGEPAGE);
-  auto* bytes = static_cast<volatile std::byte*>(address);
-  const Stopwatch stopwatch;
-  for (std::uint64_t i = 0; i < size; i += kPageSize) bytes[i] = std::byte{1};
-  const double seconds = stopwatch.seconds();
-  (void)::munmap(address, size);
-  out.print_json({{"total_seconds", seconds}, {"bytes", size}});
-  return {};
-}
-
 void add_map(CLI::App& step, Action& action) {
   struct Options {
     std::vector<std::string> files;
@@ -93,20 +73,11 @@ void add_map(CLI::App& step, Action& action) {
   });
 }
 
-void add_memory(CLI::App& step, Action& action) {
-  const auto size = std::make_shared<std::uint64_t>(0);
-  CLI::App& command = add_step(step, "memory", "touch fresh memory and free it");
-  add_value(command, "BYTES", *size, "", "").required();
-  on_chosen(command,
-            [size, &action] { action = [size](Output& out) { return touch_memory(*size, out); }; });
-}
-
 }  // namespace
 
 void add_bench_step_command(CLI::App& app, Action& action) {
   CLI::App& step = add_hidden_command(app, "bench-step", "a step of wpack bench");
   add_map(step, action);
-  add_memory(step, action);
 }
 
 }  // namespace wpack::cli
