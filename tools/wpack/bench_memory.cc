@@ -70,9 +70,11 @@ Result<MemoryHolder> MemoryHolder::start(std::uint64_t size) {
   (void)::close(sockets[1]);
   if (holder.pid_ < 0) return refuse(error);
   double seconds = -1;
-  if (::read(holder.socket_, &seconds, sizeof seconds) != sizeof seconds || seconds < 0) {
-    return refuse(ENOMEM);
-  }
+  ssize_t received = -1;
+  do {
+    received = ::read(holder.socket_, &seconds, sizeof seconds);
+  } while (received < 0 && errno == EINTR);
+  if (received != sizeof seconds || seconds < 0) return refuse(ENOMEM);
   holder.first_touch_ = seconds;
   return holder;
 }
