@@ -38,8 +38,9 @@ struct AccessStats {
   std::uint64_t prefetched_bytes = 0;
   // What the kernel had against a mapping; empty if it had nothing.
   std::string mapping_refused = {};
-  // Engines and ways of reading that come first and that the host or a file lacks, for each shard
-  // that did without, and those that had worked when they were tried and did not later.
+  // Engines and ways of reading that come first and that the host or a file lacks, for each first
+  // use of a shard and each transfer that did without, and those that had been chosen and could not
+  // be used then.
   std::vector<Fallback> fallbacks = {};
   std::uint64_t layer_hits = 0;       // acquired layers that were in memory already
   std::uint64_t layer_misses = 0;     // acquired layers that had to be read

@@ -33,8 +33,8 @@ struct ReadShape {
   friend bool operator==(const ReadShape&, const ReadShape&) = default;
 };
 
-// What the first write to fresh private memory costs, in nanoseconds for each 2^20 bytes: 1 to
-// 10^9.
+// What the first write to fresh private memory costs one thread, in nanoseconds for each 2^20
+// bytes: 1 to 10^9. Decides how many threads take it ahead of reads (ReadChoice::fault_threads).
 struct FirstTouch {
   std::optional<std::uint64_t> small_pages = std::nullopt;
   std::optional<std::uint64_t> huge_pages = std::nullopt;  // where the kernel was asked for them

@@ -117,6 +117,8 @@ TEST(LoadBudgetTest, StreamsLayersThroughTheMemoryThatItMayTake) {
   EXPECT_EQ(json["access_reason"], "as --budget asks");
   EXPECT_EQ(json["budget_bytes"], 160 << 10);
   EXPECT_LE(json["peak_memory_bytes"], 160 << 10);
+  EXPECT_EQ(json["huge_tlb_bytes"], 0);
+  EXPECT_EQ(json["huge_asked_bytes"], 0) << "all of it is smaller than a huge page";
   EXPECT_GE(json["verified_bytes"], 128 << 10);
   const Outcome outcome = run({"load", container, "--budget", "160KiB"});
   EXPECT_THAT(outcome.out, HasSubstr("\nbudget "));
