@@ -1,7 +1,7 @@
 // What the first touch of memory costs. Prints seconds as JSON.
 //
 // first_touch memory small|huge THREADS BYTES   threads fault anonymous memory in, 2 MiB at a time
-// first_touch file FILE                         two threads bring a mapped file in, then one byte of
+// first_touch file FILE                         two threads bring a mapped file in, then a byte of
 //                                               every page is read, twice: no fault is left
 #define _GNU_SOURCE
 #include <fcntl.h>

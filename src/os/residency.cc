@@ -84,7 +84,8 @@ Fact<std::uint64_t> resident_by_cachestat(int fd, ByteRange range) {
   if (range.size() == 0) return std::uint64_t{0};
   const CacheStatRange wanted{range.begin, range.size()};
   CacheStat found{};
-  if (::syscall(SYS_cachestat, fd, &wanted, &found, 0U) != 0) return failed_call(errno, "cachestat");
+  if (::syscall(SYS_cachestat, fd, &wanted, &found, 0U) != 0)
+    return failed_call(errno, "cachestat");
   return std::min(found.cached * system_page_size(), range.size());
 }
 

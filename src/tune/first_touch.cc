@@ -53,7 +53,8 @@ Result<FirstTouch> measure_first_touch(Clock::time_point until) {
     WPACK_TRY(add(round % 2 == 0 ? huge : small,
                   round % 2 == 0 ? os::map_anonymous : os::map_small_pages));
   }
-  return FirstTouch{.small_pages = median_nanoseconds(std::move(small)), .huge_pages = median_nanoseconds(std::move(huge))};
+  return FirstTouch{.small_pages = median_nanoseconds(std::move(small)),
+                    .huge_pages = median_nanoseconds(std::move(huge))};
 }
 
 }  // namespace wpack::tuning

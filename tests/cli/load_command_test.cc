@@ -137,7 +137,8 @@ TEST(LoadBudgetTest, RefusesATensorThatIsLargerThanTheBudget) {
   const std::string container = pack_file(directory, "m", layered_model());
   const Outcome outcome = run({"load", container, "--budget", "32KiB"});
   EXPECT_EQ(outcome.status, 6);
-  EXPECT_THAT(outcome.err, HasSubstr("tensor 'model.layers.0.a': 65536 bytes are over the memory budget"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("tensor 'model.layers.0.a': 65536 bytes are over the memory budget"));
   EXPECT_EQ(run({"load", container, "--budget", "many"}).status, 2);
 }
 

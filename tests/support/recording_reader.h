@@ -20,7 +20,7 @@ struct RecordedReads {
   std::mutex mutex;
   std::vector<MutableBytes> places;
   std::size_t most_in_flight = 0;  // of one reader
-  std::vector<ByteRange> ranges;  // of the files
+  std::vector<ByteRange> ranges;   // of the files
 };
 
 class RecordingReader final : public AsyncReader {

@@ -37,7 +37,7 @@ Result<PackPlan> plan_for(const PackCommand& command, const TensorSource& source
 }
 
 void print_pack_plan(const PackCommand& command, const TensorSource& source, const PackPlan& plan,
-                Output& out) {
+                     Output& out) {
   if (command.json) {
     print_plan_json(command, source.description(), plan, out);
   } else {
@@ -45,8 +45,8 @@ void print_pack_plan(const PackCommand& command, const TensorSource& source, con
   }
 }
 
-void print_pack_report(const PackCommand& command, const TensorSource& source, const PackReport& report,
-                  double seconds, Output& out) {
+void print_pack_report(const PackCommand& command, const TensorSource& source,
+                       const PackReport& report, double seconds, Output& out) {
   if (command.json) {
     print_report_json(command, source.description(), report, seconds, out);
   } else if (!command.quiet) {

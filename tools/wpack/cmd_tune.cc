@@ -37,7 +37,7 @@ Json reads_json(const TunedReads& reads) {
 }
 
 void print_tune_report_json(const TuneArguments& arguments, const TuneReport& report,
-                       const std::string& kept, Output& out) {
+                            const std::string& kept, Output& out) {
   Json json;
   json["path"] = arguments.path;
   json["file"] = report.facts.file.path;

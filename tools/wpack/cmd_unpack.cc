@@ -24,8 +24,8 @@ struct UnpackCommand {
   [[nodiscard]] bool folder() const { return target.ends_with('/'); }
 };
 
-void print_unpack_report_json(const UnpackCommand& command, const UnpackReport& report, double seconds,
-                       Output& out) {
+void print_unpack_report_json(const UnpackCommand& command, const UnpackReport& report,
+                              double seconds, Output& out) {
   Json json;
   json["path"] = command.target;
   json["tensor_count"] = report.tensor_count;
@@ -41,7 +41,7 @@ void print_unpack_report_json(const UnpackCommand& command, const UnpackReport& 
 }
 
 void print_unpack_report(const UnpackCommand& command, const UnpackReport& report, double seconds,
-                  Output& out) {
+                         Output& out) {
   out.print(fmt::format("{}: {}, {} in {} ({})\n", escape_name(command.target),
                         human_count(report.tensor_count, "tensor"), human_size(report.file_bytes),
                         human_duration(seconds), human_rate(report.tensor_bytes, seconds)));

@@ -20,8 +20,8 @@ struct CheckOptions {
   bool json = false;
 };
 
-void print_verify_report_json(const CheckOptions& options, const VerifyReport& report, double seconds,
-                       Output& out) {
+void print_verify_report_json(const CheckOptions& options, const VerifyReport& report,
+                              double seconds, Output& out) {
   Json json;
   json["path"] = options.container;
   json["sound"] = report.faults.empty();
@@ -38,7 +38,7 @@ void print_verify_report_json(const CheckOptions& options, const VerifyReport& r
 }
 
 void print_verify_report(const CheckOptions& options, const VerifyReport& report, double seconds,
-                  Output& out) {
+                         Output& out) {
   for (const Error& fault : report.faults) {
     out.print(fmt::format("fault: {}\n", one_line(fault.message(), 4096)));
   }
