@@ -31,8 +31,9 @@ struct AccessCounters {
   std::atomic<std::uint64_t> layer_misses{0};
   std::atomic<std::uint64_t> reads_in_flight{0};
   std::atomic<std::uint64_t> next_read_id{0};
-  PhaseTimes stalls{};      // while a caller waited
-  PhaseTimes background{};  // while nobody did
+  std::atomic<std::uint64_t> demands_reading{0};  // calls with reads, whose caller waits
+  PhaseTimes stalls{};                            // while a caller waited
+  PhaseTimes background{};                        // while nobody did
   Fallbacks fallbacks;
   std::shared_ptr<Tracer> tracer = nullptr;
 };

@@ -7,6 +7,10 @@
 // failed load leaves the layer idle; an acquire() that waited for it tries for itself, so that
 // every caller gets its own error.
 //
+// A demand goes before readahead: while acquire(), or anybody else who waits for bytes of this
+// container, reads into private memory, the worker has a single read under way, until somebody
+// waits for its layer too. Its reads that are under way already are left to end.
+//
 // A ready layer was acquired, and stays until it is released. A kept one was read ahead, or was
 // released under a memory budget: its blocks lie in MemoryBudget, which may have given them up.
 // Mapped layers have no blocks and are ready once their pages were brought in.

@@ -7,7 +7,8 @@
 namespace wpack::load {
 
 Result<std::size_t> ReadsInFlight::submit(std::span<const FileRead> reads) {
-  const std::size_t count = std::min(reads.size(), kMaxBatch);
+  const std::size_t count = std::min(reads.size(), most_to_submit());
+  if (count == 0) return std::size_t{0};
   std::array<ReadRequest, kMaxBatch> batch;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t place = free_flight();
@@ -56,6 +57,13 @@ void ReadsInFlight::stop() noexcept {
   if (in_flight_ == 0) return;
   reader_.cancel();
   while (in_flight_ > 0) (void)poll();
+}
+
+std::size_t ReadsInFlight::most_to_submit() const noexcept {
+  const bool gives_way =
+      !control_.is_demand() && counters_.demands_reading.load(std::memory_order_relaxed) > 0;
+  if (!gives_way) return kMaxBatch;
+  return in_flight_ == 0 ? 1 : 0;
 }
 
 std::size_t ReadsInFlight::free_flight() {

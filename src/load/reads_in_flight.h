@@ -23,6 +23,10 @@ struct FileRead {
   std::uint64_t number = 0;  // what it is to whoever submits it
 };
 
+// Demands go before readahead: while a call reads whose caller waits, one that reads ahead has a
+// single read under way. It is not stopped altogether, as somebody may wait for memory or extents
+// that it holds.
+//
 // Thread safety: one thread.
 class ReadsInFlight {
  public:
@@ -31,14 +35,20 @@ class ReadsInFlight {
 
   // All outlive it.
   ReadsInFlight(AsyncReader& reader, AccessCounters& counters, const ReadControl& control)
-      : reader_(reader), counters_(counters), control_(control) {}
+      : reader_(reader), counters_(counters), control_(control) {
+    if (control.caller_waits()) counters.demands_reading.fetch_add(1, std::memory_order_relaxed);
+  }
   ReadsInFlight(const ReadsInFlight&) = delete;
   ReadsInFlight& operator=(const ReadsInFlight&) = delete;
   // Whatever ended the call, nothing writes into its memory any more when this is gone.
-  ~ReadsInFlight() { stop(); }
+  ~ReadsInFlight() {
+    stop();
+    if (control_.caller_waits()) counters_.demands_reading.fetch_sub(1, std::memory_order_relaxed);
+  }
 
   // Accepts up to kMaxBatch of `reads` from the front and returns how many; fewer than that means
-  // that the engine is full: wait() first. Errors: those of AsyncReader::submit.
+  // that the engine is full, or that a demand goes first: wait() first. Errors: those of
+  // AsyncReader::submit.
   [[nodiscard]] Result<std::size_t> submit(std::span<const FileRead> reads);
 
   // Waits for one read and takes what else is there. Returns the numbers of those that brought all
@@ -56,6 +66,7 @@ class ReadsInFlight {
     FileRead read;
     std::uint64_t trace_id = 0;
   };
+  [[nodiscard]] std::size_t most_to_submit() const noexcept;
   [[nodiscard]] std::size_t free_flight();
   [[nodiscard]] Result<std::size_t> submit_to_reader(std::span<const ReadRequest> requests);
   // Waits for one read; fills completions_ and returns how many ended, counted and traced.
