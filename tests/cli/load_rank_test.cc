@@ -68,6 +68,48 @@ TEST_F(LoadRankTest, LoadsOnlyTheLayersThatWereNamed) {
   EXPECT_EQ(json["tensor_parallel"]["read_count"], 1);
 }
 
+// Three tensors of 4 MiB, of which a rank of two holds rows, columns and all.
+class LoadRankBudgetTest : public ::testing::Test {
+ protected:
+  [[nodiscard]] Arguments load(const Arguments& more) const {
+    Arguments arguments = {"load",      container_, "--tp-rank",  "1",
+                           "--tp-size", "2",        "--tp-rules", rules_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+
+  TempDir directory_;
+  std::string rules_ = directory_.write("rules.json", R"({"wpack_tensor_parallel": 1, "rules": [
+    {"tensors": ["*.rows"], "dim": 0}, {"tensors": ["*.columns"], "dim": 1}]})");
+  std::string container_ = [this] {
+    return pack_file(directory_, "m",
+                     safetensors_file({{"layers.0.columns", "U8", {1024, 4096}, noise(4 << 20, 1)},
+                                       {"layers.0.rows", "U8", {1024, 4096}, noise(4 << 20, 2)},
+                                       {"layers.0.whole", "U8", {1024, 4096}, noise(4 << 20, 3)}}));
+  }();
+};
+
+TEST_F(LoadRankBudgetTest, LoadsTensorByTensorAndSliceBySliceWhereALayerIsTooLarge) {
+  const Json all = run_json(load({"--access", "read", "--json"}));
+  EXPECT_EQ(all["bytes"], 8 << 20);
+  for (const char* budget : {"16MiB", "6MiB", "5MiB", "3MiB"}) {
+    const Json json = run_json(load({"--budget", budget, "--json"}));
+    EXPECT_EQ(json["bytes"], all["bytes"]) << budget;
+    EXPECT_EQ(json["tensor_count"], 3);
+    EXPECT_EQ(json["layer_count"], 1);
+    EXPECT_LE(json["peak_memory_bytes"], json["budget_bytes"]);
+    EXPECT_GE(json["tensor_parallel"]["read_bytes"], json["tensor_parallel"]["needed_bytes"]);
+  }
+}
+
+TEST_F(LoadRankBudgetTest, RefusesABudgetThatHoldsNoSliceAndNamesOneThatWouldDo) {
+  const Outcome outcome = run(load({"--budget", "64KiB"}));
+  EXPECT_EQ(outcome.status, 6);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("slice of tensor 'layers.0."));
+  EXPECT_THAT(outcome.err, HasSubstr("bytes would do"));
+}
+
 TEST_F(LoadRankTest, NamesTheTensorThatCannotBeSplit) {
   const Outcome outcome = run(rank("0", "3", rules("llama.json")));
   EXPECT_EQ(outcome.status, 2);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "output.h"
@@ -11,7 +12,7 @@
 namespace wpack::cli {
 namespace {
 
-// How to cut a tensor: along `dim`, `step` elements at a time.
+// How to cut a tensor, or a part of it: along `dim`, `step` elements at a time.
 struct Cut {
   std::uint32_t dim = 0;
   std::uint64_t step = 0;
@@ -19,29 +20,53 @@ struct Cut {
   bool keeps_words = false;
 };
 
-// Cuts a tensor into slices of at most a quarter of the budget: what reads them takes memory too.
-// Slices are whole multiples of eight elements, so that they are whole bytes. Empty if there is no
-// such cut.
-std::optional<Cut> cut_for_budget(const TensorInfo& info, std::uint64_t budget) {
+// Cuts a tensor, or a part along its own dimension, into slices of at most `most` bytes: whole
+// multiples of eight elements, so that they are whole bytes. Nothing if there is no such cut.
+std::optional<Cut> cut_into(const TensorInfo& info, const TensorPart& part, std::uint64_t most) {
   constexpr std::uint64_t kMultiple = 8;
   std::uint64_t rows = 1;  // of the dimensions before `dim`: a slice has a run of bytes in each
   for (std::uint32_t dim = 0; dim < info.shape.size(); ++dim) {
     const std::uint64_t length = info.shape[dim];
-    if (length > 1) {
+    if (length > 1 && (part.whole() || part.dim == dim)) {
       const std::uint64_t one = std::max<std::uint64_t>(info.nbytes / length, 1);
-      const std::uint64_t step = std::min(budget / 4 / one / kMultiple * kMultiple, length);
+      const std::uint64_t step = std::min(most / one / kMultiple * kMultiple, length);
       if (step > 0) {
         const std::uint64_t row = info.nbytes / rows;
-        const std::uint64_t inner = row / length;
-        const bool whole_bytes = inner * length * rows == info.nbytes;
-        const bool whole_words = step == length || inner * step % sizeof(std::uint64_t) == 0;
+        const bool whole_bytes = row / length * length * rows == info.nbytes;
         const bool same_places = rows == 1 || row % sizeof(std::uint64_t) == 0;
-        return Cut{dim, step, whole_bytes && whole_words && same_places};
+        return Cut{dim, step, whole_bytes && same_places};
       }
     }
     rows *= length;
   }
   return std::nullopt;
+}
+
+// The cuts to try, one after the other: into a quarter of the budget, as what reads slices takes
+// memory too, and into what is small whatever the budget, so that the one that a refusal names is
+// enough.
+std::vector<Cut> cuts_for_budget(const TensorInfo& info, const TensorPart& part,
+                                 std::uint64_t budget) {
+  constexpr std::uint64_t kSmallSlice = std::uint64_t{512} << 10;
+  std::vector<Cut> cuts;
+  for (const std::uint64_t most : {budget / 4, kSmallSlice}) {
+    if (const auto cut = cut_into(info, part, most)) cuts.push_back(*cut);
+  }
+  return cuts;
+}
+
+// The slices that a cut makes of a part.
+std::vector<SliceRequest> slices_of_cut(const TensorInfo& info, const TensorPart& part,
+                                        const Cut& cut) {
+  std::vector<SliceRequest> slices;
+  const std::vector<ElementRange> all = {{0, info.shape[cut.dim]}};
+  for (const ElementRange& range : part.whole() ? all : part.ranges) {
+    for (std::uint64_t begin = range.begin; begin < range.end; begin += cut.step) {
+      const std::uint64_t end = std::min(begin + cut.step, range.end);
+      slices.push_back({info.id, {.dim = cut.dim, .ranges = {{begin, end}}}});
+    }
+  }
+  return slices;
 }
 
 bool is_late(const AcquireOptions& acquire) {
@@ -50,7 +75,8 @@ bool is_late(const AcquireOptions& acquire) {
 
 // Loads layers one after the other. Without a memory budget it keeps them, as a serving process
 // does; with one it lets each go before the next, takes the tensors of a layer that is too large
-// for the budget one at a time, and those that are too large themselves slice by slice.
+// for the budget (or what a rank holds of them) one at a time, and those that are too large
+// themselves slice by slice.
 class LayerLoader {
  public:
   LayerLoader(const Container& container, const LoadOptions& options, const AcquireOptions& acquire,
@@ -68,7 +94,7 @@ class LayerLoader {
     if (view) {
       for (const Tensor& tensor : view->tensors())
         touch(tensor.info(), tensor.bytes(), tensor.mapped());
-    } else if (!keeps_ && view.error().code() == ErrorCode::kLimit) {
+    } else if (is_too_large(view.error())) {
       WPACK_TRY(load_tensors(layer.info()));
     } else {
       return std::move(view).error();
@@ -81,16 +107,16 @@ class LayerLoader {
 
   // The same for what a rank holds of the layer.
   [[nodiscard]] Status load(const std::vector<SliceRequest>& requests) {
-    WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
-    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests, acquire_));
-    for (const TensorSlice& slice : slices) {
-      touch(slice.bytes(), slice.mapped());
-      report_.bytes += slice.bytes().size();
+    auto slices = load_parts(requests);
+    if (slices) {
+      for (const TensorSlice& slice : *slices) count(!slice.bytes().empty(), slice.mapped());
+      if (keeps_) slices_.push_back(*std::move(slices));
+    } else if (is_too_large(slices.error())) {
+      for (const SliceRequest& request : requests) WPACK_TRY(load_part(request));
+    } else {
+      return std::move(slices).error();
     }
-    WPACK_TRY(end_layer());
-    report_.slices += cost;
-    if (keeps_) slices_.push_back(std::move(slices));
-    return {};
+    return end_layer();
   }
 
   // The same on a device.
@@ -104,13 +130,80 @@ class LayerLoader {
   }
 
  private:
+  [[nodiscard]] bool is_too_large(const Error& error) const {
+    return !keeps_ && error.code() == ErrorCode::kLimit;
+  }
+
+  [[nodiscard]] Result<std::vector<TensorSlice>> load_parts(
+      std::span<const SliceRequest> requests) {
+    WPACK_ASSIGN(const ReadCost cost, container_.plan_slices(requests));
+    WPACK_ASSIGN(std::vector<TensorSlice> slices, container_.slices(requests, acquire_));
+    for (const TensorSlice& slice : slices) {
+      if (touch_ == Touch::kPages) touch_pages(slice.bytes());
+      report_.bytes += slice.bytes().size();
+    }
+    report_.slices += cost;
+    return slices;
+  }
+
+  // What a rank holds of one tensor, and if that is too large, slice by slice.
+  [[nodiscard]] Status load_part(const SliceRequest& request) {
+    const auto whole = load_parts({&request, 1});
+    if (whole) {
+      count(!whole->front().bytes().empty(), whole->front().mapped());
+      return {};
+    }
+    if (!is_too_large(whole.error())) return whole.error();
+    const TensorInfo info = container_.tensor_info(request.tensor);
+    WPACK_ASSIGN(const Sliced sliced, load_slices(info, request.part, whole.error()));
+    report_.bytes += sliced.bytes;
+    report_.slices += sliced.cost;
+    count(true, false);
+    return {};
+  }
+
+  // What was loaded of a tensor slice by slice.
+  struct Sliced {
+    ReadCost cost;
+    std::uint64_t bytes = 0;
+    std::uint64_t sum = 0;  // of words, if all bytes are to be read
+    bool keeps_words = false;
+  };
+
+  // `too_large`: why all of the part cannot be had at once, which is the error if slices take no
+  // less.
+  [[nodiscard]] Result<Sliced> load_slices(const TensorInfo& info, const TensorPart& part,
+                                           const Error& too_large) const {
+    Result<Sliced> sliced = too_large;
+    for (const Cut& cut : cuts_for_budget(info, part, budget_)) {
+      sliced = load_cut(info, part, cut, too_large);
+      if (sliced || !is_too_large(sliced.error())) return sliced;
+    }
+    return sliced;
+  }
+  [[nodiscard]] Result<Sliced> load_cut(const TensorInfo& info, const TensorPart& part,
+                                        const Cut& cut, const Error& too_large) const {
+    Sliced sliced{.cost = {}, .keeps_words = cut.keeps_words};
+    for (const SliceRequest& request : slices_of_cut(info, part, cut)) {
+      WPACK_ASSIGN(const ReadCost cost, container_.plan_slices({&request, 1}));
+      if (cost.read_count == 1 && cost.read_bytes >= info.nbytes) return too_large;
+      WPACK_ASSIGN(const auto slices, container_.slices({&request, 1}, acquire_));
+      const Bytes bytes = slices.front().bytes();
+      if (touch_ == Touch::kPages) touch_pages(bytes);
+      if (touch_ == Touch::kBytes) sliced.sum += sum_words(bytes);
+      sliced.bytes += bytes.size();
+      sliced.cost += cost;
+    }
+    return sliced;
+  }
+
   [[nodiscard]] Status load_tensors(const LayerInfo& layer) {
     for (std::uint32_t id = layer.tensor_begin; id < layer.tensor_end; ++id) {
       auto tensor = container_.tensor(id, acquire_);
       if (tensor) {
         touch(tensor->info(), tensor->bytes(), tensor->mapped());
-      } else if (tensor.error().code() == ErrorCode::kLimit) {
-        WPACK_TRY(load_slices(container_.tensor_info(id), tensor.error()));
+      } else if (is_too_large(tensor.error())) {
+        WPACK_TRY(load_in_slices(container_.tensor_info(id), tensor.error()));
       } else {
         return std::move(tensor).error();
       }
@@ -118,19 +211,11 @@ class LayerLoader {
     return {};
   }
 
-  // `too_large`: why the whole tensor cannot be had, which is the error if it cannot be cut either.
-  [[nodiscard]] Status load_slices(const TensorInfo& info, const Error& too_large) {
-    const auto cut = cut_for_budget(info, budget_);
-    if (!cut) return too_large;
-    const std::uint64_t length = info.shape[cut->dim];
-    const bool adds = touch_ == Touch::kBytes && is_first_of_tied(info);
-    if (adds && !cut->keeps_words) sum_is_known_ = false;
-    for (std::uint64_t begin = 0; begin < length; begin += cut->step) {
-      WPACK_ASSIGN(const TensorSlice slice,
-                   container_.slice(info.id, cut->dim, begin, std::min(begin + cut->step, length),
-                                    acquire_));
-      if (touch_ == Touch::kPages) touch_pages(slice.bytes());
-      if (adds) add_up(slice.bytes());
+  [[nodiscard]] Status load_in_slices(const TensorInfo& info, const Error& too_large) {
+    WPACK_ASSIGN(const Sliced sliced, load_slices(info, {}, too_large));
+    if (touch_ == Touch::kBytes && is_first_of_tied(info)) {
+      if (!sliced.keeps_words) sum_is_known_ = false;
+      add_up(sliced.sum);
     }
     count(info.nbytes > 0, false);
     count_bytes(info);
@@ -138,13 +223,10 @@ class LayerLoader {
   }
 
   void touch(const TensorInfo& info, Bytes bytes, bool mapped) {
-    touch(bytes, mapped);
-    if (touch_ == Touch::kBytes && is_first_of_tied(info)) add_up(bytes);
-    count_bytes(info);
-  }
-  void touch(Bytes bytes, bool mapped) {
     if (touch_ == Touch::kPages) touch_pages(bytes);
     count(!bytes.empty(), mapped);
+    if (touch_ == Touch::kBytes && is_first_of_tied(info)) add_up(sum_words(bytes));
+    count_bytes(info);
   }
   void count(bool has_bytes, bool mapped) {
     if (!report_.first_tensor_seconds) report_.first_tensor_seconds = stopwatch_.seconds();
@@ -165,8 +247,8 @@ class LayerLoader {
   }
 
   // Where slices do not keep words together, there is no sum to compare with others'.
-  void add_up(Bytes bytes) {
-    sum_ += sum_words(bytes);
+  void add_up(std::uint64_t sum) {
+    sum_ += sum;
     report_.word_sum = sum_is_known_ ? std::optional(sum_) : std::nullopt;
   }
   [[nodiscard]] bool is_first_of_tied(const TensorInfo& info) {
