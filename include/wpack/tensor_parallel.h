@@ -29,7 +29,8 @@
 //   glob that matches a name is its rule; a tensor without one is whole on every rank (norms, and
 //   the biases of layers that are split by rows).
 // - `dim`: the dimension that is split, 0 is the outermost. Without more, rank r of N holds the
-//   elements [r*L/N, (r+1)*L/N) of its L; N must divide L.
+//   elements [r*L/N, (r+1)*L/N) of its L; N must divide L. So a model can be split among any
+//   number of ranks that divides all lengths that its rules split: nothing is padded.
 // - `heads`: the dimension is H heads of L/H elements, which are not cut. With H >= N each rank
 //   holds H/N of them; with H < N (few key and value heads) rank r holds head floor(r*H/N), which
 //   N/H ranks hold alike. H must divide L, and one of H and N the other.

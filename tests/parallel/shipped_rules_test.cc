@@ -67,16 +67,22 @@ Family attention_family(std::string name, bool biases) {
   return family;
 }
 
+// Two matrices that are split by columns of what they compute, and one by rows.
+void add_feed_forward(Family& family, const std::string& prefix,
+                      const std::vector<std::string>& columns, const std::string& rows) {
+  for (const std::string& column : columns) {
+    family.parameters[prefix + column] = {kFeedForward, kHidden};
+    family.split[prefix + column] = {0, {0}};
+  }
+  family.parameters[prefix + rows] = {kHidden, kFeedForward};
+  family.split[prefix + rows] = {1, {0}};
+}
+
 Family dense_family(std::string name, bool biases) {
   Family family = attention_family(std::move(name), biases);
   for (const char* layer : {"model.layers.0", "model.layers.11"}) {
-    const std::string mlp = std::string(layer) + ".mlp.";
-    for (const char* column : {"gate_proj.weight", "up_proj.weight"}) {
-      family.parameters[mlp + column] = {kFeedForward, kHidden};
-      family.split[mlp + column] = {0, {0}};
-    }
-    family.parameters[mlp + "down_proj.weight"] = {kHidden, kFeedForward};
-    family.split[mlp + "down_proj.weight"] = {1, {0}};
+    add_feed_forward(family, std::string(layer) + ".mlp.", {"gate_proj.weight", "up_proj.weight"},
+                     "down_proj.weight");
   }
   return family;
 }
@@ -87,13 +93,25 @@ Family mixtral() {
     const std::string moe = std::string(layer) + ".block_sparse_moe.";
     family.parameters[moe + "gate.weight"] = {4, kHidden};
     for (const char* expert : {"0", "1", "2", "3"}) {
-      const std::string prefix = moe + "experts." + expert + ".";
-      for (const char* column : {"w1.weight", "w3.weight"}) {
-        family.parameters[prefix + column] = {kFeedForward, kHidden};
-        family.split[prefix + column] = {0, {0}};
-      }
-      family.parameters[prefix + "w2.weight"] = {kHidden, kFeedForward};
-      family.split[prefix + "w2.weight"] = {1, {0}};
+      add_feed_forward(family, moe + "experts." + expert + ".", {"w1.weight", "w3.weight"},
+                       "w2.weight");
+    }
+  }
+  return family;
+}
+
+// Qwen2Moe's shared expert and Qwen3's norms of heads beside the experts that both have.
+Family qwen_with_experts() {
+  Family family = attention_family("qwen2", true);
+  for (const char* layer : {"model.layers.0", "model.layers.11"}) {
+    const std::string prefix = std::string(layer) + ".";
+    family.parameters[prefix + "self_attn.q_norm.weight"] = {kHeadSize};
+    family.parameters[prefix + "self_attn.k_norm.weight"] = {kHeadSize};
+    family.parameters[prefix + "mlp.gate.weight"] = {4, kHidden};
+    family.parameters[prefix + "mlp.shared_expert_gate.weight"] = {1, kHidden};
+    for (const char* expert : {"experts.0.", "experts.3.", "experts.127.", "shared_expert."}) {
+      add_feed_forward(family, prefix + "mlp." + expert, {"gate_proj.weight", "up_proj.weight"},
+                       "down_proj.weight");
     }
   }
   return family;
@@ -146,8 +164,8 @@ class ShippedRulesTest : public ::testing::TestWithParam<Family> {
 
 INSTANTIATE_TEST_SUITE_P(Families, ShippedRulesTest,
                          ::testing::Values(dense_family("llama", false),
-                                           dense_family("qwen2", true), mixtral(), gpt2(""),
-                                           gpt2("transformer.")),
+                                           dense_family("qwen2", true), qwen_with_experts(),
+                                           mixtral(), gpt2(""), gpt2("transformer.")),
                          [](const auto& family) {
                            return family.param.name + "_" + std::to_string(family.index);
                          });
