@@ -19,7 +19,9 @@ struct TraceEvent {
     kSpan,       // what the calling thread did from `begin` to `end`
     kReadBegin,  // a read was submitted: `id` tells it from all others of the container in flight
     kReadEnd,    // it has completed
-    kCounter,    // `value` is what is counted from `begin` on
+    // `value` is what is counted from `begin` on: "reads in flight", or bytes of private memory
+    // ("memory held", that of the memory budget)
+    kCounter,
   };
   using Time = std::chrono::steady_clock::time_point;
 
