@@ -51,8 +51,11 @@ Result<LayerBlocks> LayerReader::read(std::uint32_t layer, const ReadControl& co
     const format::ExtentRow row = index.extents()[extent];
     const PhaseTimer timer(counters_, Phase::kVerify, control.caller_waits(), "verify",
                            row.stored_size);
-    WPACK_TRY(checker_.check_once(extent, {0, row.chunk_count},
-                                  shard->view(row.offset, row.stored_size)));
+    const Bytes stored = shard->view(row.offset, row.stored_size);
+    for (std::uint32_t chunk = 0; chunk < row.chunk_count; ++chunk) {
+      WPACK_TRY(control.check());  // an extent may take longer than whoever waits for the end has
+      WPACK_TRY(checker_.check_once(extent, {chunk, chunk + 1}, stored));
+    }
   }
   LayerBlocks result;
   if (unmapped.empty()) return result;
