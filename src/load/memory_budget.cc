@@ -77,8 +77,9 @@ Result<std::vector<HostBuffer>> MemoryBudget::obtain_now(std::span<const std::ui
 }
 
 Result<HostBuffer> MemoryBudget::obtain_now(std::uint64_t size) {
-  WPACK_ASSIGN(std::vector<HostBuffer> buffers, obtain_now({&size, 1}, nullptr));
-  return std::move(buffers.front());
+  auto buffers = obtain_now({&size, 1}, nullptr);
+  if (!buffers) return std::move(buffers).error().in(fmt::format("allocation of {} bytes", size));
+  return std::move(buffers->front());
 }
 
 Error MemoryBudget::refusal(std::uint64_t needed, Error refused) const {

@@ -178,7 +178,8 @@ TEST_F(LoadDeviceTest, KeepsTheRingAndTheDeviceWithinTheBudgetTogether) {
   const Outcome ring =
       run({"load", container_, "--device", "host", "--pinned-budget", "4MiB", "--budget", "2MiB"});
   EXPECT_EQ(ring.status, 6);
-  EXPECT_THAT(ring.err, HasSubstr("m.wpack: allocation of 4194304 bytes is over the budget"));
+  EXPECT_THAT(ring.err,
+              HasSubstr("m.wpack: allocation of 4194304 bytes: 4194304 bytes are over the"));
   const Outcome layer =
       run({"load", container_, "--device", "host", "--pinned-budget", "4MiB", "--budget", "4MiB"});
   EXPECT_EQ(layer.status, 6);

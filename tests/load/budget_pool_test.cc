@@ -97,8 +97,9 @@ TEST_F(RingBudgetTest, RefusesARingThatDoesNotFitBesideWhatHandlesHold) {
   const Container container = open(4 * kMiB);
   std::vector<LayerView> views;
   for (std::uint32_t i = 0; i < 3; ++i) views.push_back(container.layer(i).acquire().value());
-  EXPECT_THAT(make_ring(container, 2 * kMiB),
-              Fails(ErrorCode::kLimit, "allocation of 2097152 bytes is over the budget"));
+  EXPECT_THAT(
+      make_ring(container, 2 * kMiB),
+      Fails(ErrorCode::kLimit, "allocation of 2097152 bytes: 2097152 bytes are over the memory"));
   EXPECT_EQ(container.stats().layers_given_up, 0U);
   visit(container, 3);
   EXPECT_THAT(make_ring(container, 8 * kMiB), Fails(ErrorCode::kLimit, "8388608 bytes"));
@@ -108,7 +109,7 @@ TEST_F(RingBudgetTest, RefusesARingThatDoesNotFitBesideWhatHandlesHold) {
 TEST_F(RingBudgetTest, LetsReadaheadHaveTheMemoryOfARingThatGoes) {
   const Container container = open(5 * kMiB / 2);
   ASSERT_OK_AND_ASSIGN(auto ring, make_ring(container, 2 * kMiB));
-  EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "over the budget"))
+  EXPECT_THAT(container.layer(0).acquire(), Fails(ErrorCode::kLimit, "over the memory budget"))
       << "nobody knows when it goes";
   ASSERT_THAT(container.layer(0).prefetch(), IsOk());
   std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -149,7 +149,7 @@ TEST_P(BudgetRefusalTest, GivesUpWhatNobodyHoldsBeforeItRefuses) {
   EXPECT_THAT(container.tensor("w"), IsOk());
   ASSERT_THAT(container.layer(1).acquire(), IsOk());
   container.layer(1).release();
-  EXPECT_THAT(container.slice("w", 1, 0, 3'000), IsOk());
+  EXPECT_THAT(container.slice("w", 1, 0, 3'800), IsOk());
   EXPECT_EQ(container.stats().layers_given_up, 2U);
 }
 

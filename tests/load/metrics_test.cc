@@ -88,6 +88,8 @@ TEST(MetricsTest, WritesEveryStatisticAsJson) {
                           .reads_in_flight = 10,
                           .layers_given_up = 11,
                           .memory_bytes = 12,
+                          .huge_tlb_bytes = 15,
+                          .huge_asked_bytes = 16,
                           .peak_memory_bytes = 13,
                           .reused_memory_bytes = 14};
   Json json = Json::parse(to_json(stats));
@@ -110,6 +112,8 @@ TEST(MetricsTest, WritesEveryStatisticAsJson) {
             {"layers_given_up", 11},
             {"memory_bytes", 12},
             {"peak_memory_bytes", 13},
+            {"huge_tlb_bytes", 15},
+            {"huge_asked_bytes", 16},
             {"reused_memory_bytes", 14}}));
 }
 

@@ -87,11 +87,13 @@ TEST_F(ThreadShortageTest, ReadsWithoutThemWhereTheKernelReads) {
 }
 
 TEST_F(ThreadShortageTest, SaysThatThereIsNoneToReadWith) {
-  const std::string none =
-      "limit: " + path_ + ": start of a thread failed: Resource temporarily unavailable\n";
+  const auto none = [&](const std::string& what) {
+    return "limit: " + path_ + ": " + what +
+           ": start of a thread failed: Resource temporarily unavailable\n";
+  };
   EXPECT_EQ(in_child(kEngineCases[0], {.access = AccessMode::kRead, .readahead_layers = 1},
                      [&](const Container& container) { return load_all(container); }),
-            none + none + none);
+            none("layer 'a'") + none("slice of tensor 'a'") + none("tensor 'b'"));
 }
 
 TEST_F(ThreadShortageTest, SaysThatNothingCanBePrefetched) {
@@ -102,7 +104,7 @@ TEST_F(ThreadShortageTest, SaysThatNothingCanBePrefetched) {
                          if (status || status.error().code() != ErrorCode::kLimit) return "other";
                          return status.error().message();
                        }),
-              path_ + ": start of a thread failed: Resource temporarily unavailable");
+              path_ + ": layer 'b': start of a thread failed: Resource temporarily unavailable");
   }
 }
 
