@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <span>
 #include <string_view>
@@ -67,25 +66,9 @@ constexpr Shape kDirectShape = {2 * kMebibyte, 16};
 constexpr Shape kBufferedShape = {2 * kMebibyte, 4};
 constexpr Shape kRemoteShape = {16 * kMebibyte, 8};  // hides how long a server takes to answer
 
-// What one thread may take to fault in 2^20 bytes and still be ahead of reads of 6 GB/s.
-constexpr std::uint64_t kFaultInTime = 170'000;  // nanoseconds
-
-std::string size_text(std::uint64_t bytes) {
-  if (bytes < kMebibyte) return fmt::format("{} bytes", bytes);
-  return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / static_cast<double>(kMebibyte));
-}
-
 std::string shape_text(const ReadShape& shape) {
   return fmt::format("{} {} of {} by {}", shape.depth, shape.depth == 1 ? "request" : "requests",
                      size_text(shape.block_size), shape.engine);
-}
-
-// Processors that this process gets the time of: those of a quota count, begun ones whole.
-std::uint32_t processors(const HostFacts& host) noexcept {
-  const std::uint32_t usable = host.usable_cpus.value_or(0U);
-  if (!host.cpu_quota || !*host.cpu_quota) return usable;
-  const double quota = std::ceil(std::max(**host.cpu_quota, 1.0));
-  return quota < usable ? static_cast<std::uint32_t>(quota) : usable;
 }
 
 // Why a way of reading is not taken; empty if it is.
@@ -99,7 +82,7 @@ class Policy {
         engines_(engines),
         file_(file),
         needs_(needs),
-        kind_(file.file_system ? file.file_system->kind : FileSystemKind::kUnknown),
+        case_{host, file, needs},
         must_copy_(against_mapping()) {}
 
   [[nodiscard]] ReadChoice choose() {
@@ -110,7 +93,8 @@ class Policy {
       }
       choice_.method = method;
       if (method != ReadMethod::kDirect) choice_.direct.reset();
-      give_reasons();
+      if (!tuned_.empty()) choice_.reasons.push_back("tuned on this disk: " + tuned_);
+      std::ranges::move(reasons_for(method, case_), std::back_inserter(choice_.reasons));
       expect_first_touch();
       return std::move(choice_);
     }
@@ -122,17 +106,6 @@ class Policy {
   }
 
  private:
-  [[nodiscard]] bool is_remote() const noexcept {
-    return kind_ == FileSystemKind::kNetwork || kind_ == FileSystemKind::kFuse;
-  }
-  [[nodiscard]] bool is_warm() const noexcept {
-    return file_.resident &&
-           static_cast<double>(*file_.resident) >= kWarmShare * static_cast<double>(file_.size);
-  }
-  [[nodiscard]] bool is_in_memory() const noexcept {
-    return is_warm() || needs_.checked_at_open || kind_ == FileSystemKind::kMemory;
-  }
-
   [[nodiscard]] Objection against_mapping() const {
     if (!needs_.mapping_refused.empty()) return needs_.mapping_refused;
     if (needs_.coded) return "coded bytes have to be decoded into memory of their own";
@@ -151,16 +124,16 @@ class Policy {
     static constexpr ReadMethod kRemote[] = {kBuffered, kMap, kDirect};
     static constexpr ReadMethod kRemoteCopy[] = {kMap, kBuffered, kDirect};
     static constexpr ReadMethod kCopy[] = {kMap, kDirect, kBuffered};
-    if (is_in_memory()) return kResident;
-    if (must_copy_) return is_remote() ? std::span(kRemoteCopy) : std::span(kCopy);
-    if (is_remote() && needs_.access == AccessMode::kAuto) return kRemote;
+    if (case_.is_in_memory()) return kResident;
+    if (must_copy_) return case_.is_remote() ? std::span(kRemoteCopy) : std::span(kCopy);
+    if (case_.is_remote() && needs_.access == AccessMode::kAuto) return kRemote;
     return kMapAnyway;
   }
 
   // True if it is not there, rather than not wanted.
   [[nodiscard]] bool lacks(ReadMethod method) const {
     if (method == ReadMethod::kReadInAndMap) return !reads_in();
-    return method == ReadMethod::kDirect && kind_ != FileSystemKind::kMemory &&
+    return method == ReadMethod::kDirect && case_.kind() != FileSystemKind::kMemory &&
            !file_.direct_alignment;
   }
   [[nodiscard]] bool reads_in() const { return host_.reads_mappings_in.value_or(true); }
@@ -183,7 +156,7 @@ class Policy {
   }
 
   [[nodiscard]] Objection against_direct() {
-    if (kind_ == FileSystemKind::kMemory) return "the file is memory already";
+    if (case_.kind() == FileSystemKind::kMemory) return "the file is memory already";
     if (!file_.direct_alignment) return file_.direct_alignment.error().message();
     const DirectAlignment& alignment = *file_.direct_alignment;
     if (std::max(alignment.memory, alignment.offset) > kShardAlignment) {
@@ -202,22 +175,13 @@ class Policy {
       if (Objection objection = against_memory("mapped pages can be taken back")) return objection;
     }
     if (follows_profile(&ReadProfile::buffered, &EngineKind::against_buffered)) return std::nullopt;
-    return find_engine(&EngineKind::against_buffered, is_remote() ? kRemoteShape : kBufferedShape);
-  }
-
-  [[nodiscard]] std::optional<std::uint64_t> available_memory() const {
-    std::optional<std::uint64_t> available;
-    if (host_.available_memory) available = *host_.available_memory;
-    if (host_.cgroup_memory && *host_.cgroup_memory) {
-      const std::uint64_t group = (*host_.cgroup_memory)->available();
-      available = std::min(available.value_or(group), group);
-    }
-    return available;
+    return find_engine(&EngineKind::against_buffered,
+                       case_.is_remote() ? kRemoteShape : kBufferedShape);
   }
 
   // Where nobody knows how much memory there is, it is enough.
   [[nodiscard]] Objection against_memory(std::string_view consequence) const {
-    const auto available = available_memory();
+    const auto available = case_.available_memory();
     if (!available ||
         static_cast<double>(needs_.bytes) <= kUsableShare * static_cast<double>(*available)) {
       return std::nullopt;
@@ -247,7 +211,7 @@ class Policy {
                                           Against against) const {
     if (const Status fits = matches(profile, host_, file_); !fits) return fits.error().message();
     // A disk that one thread can keep busy says nothing of how many should copy.
-    if (is_in_memory()) return "it was measured on bytes that memory did not hold";
+    if (case_.is_in_memory()) return "it was measured on bytes that memory did not hold";
     if (!(profile.*measured)) return "it does not say how such reads are made best";
     const ReadShape& shape = *(profile.*measured);
     const auto candidate = std::ranges::find(engines_, shape.engine, &EngineCandidate::name);
@@ -333,97 +297,17 @@ class Policy {
                     plan.threads == 1 ? "thread faults" : "threads fault"));
   }
 
-  void give_reasons() {
-    if (!tuned_.empty()) choice_.reasons.push_back("tuned on this disk: " + tuned_);
-    switch (choice_.method) {
-      case ReadMethod::kMap:
-        return give_reasons_to_map();
-      case ReadMethod::kReadInAndMap:
-        add_residency();
-        add_memory();
-        choice_.reasons.emplace_back("a mapping is no second copy");
-        break;
-      case ReadMethod::kDirect:
-        add_residency();
-        choice_.reasons.emplace_back("no second copy stays in the page cache");
-        break;
-      case ReadMethod::kBuffered:
-        add_residency();
-        if (is_remote()) {
-          choice_.reasons.push_back(fmt::format(
-              "{}: large requests side by side hide how long each one takes", type_text()));
-        }
-        break;
-    }
-  }
-
-  void give_reasons_to_map() {
-    if (kind_ == FileSystemKind::kMemory) {
-      choice_.reasons.push_back(fmt::format("{}: the file is memory already", type_text()));
-    } else if (needs_.checked_at_open) {
-      choice_.reasons.emplace_back("all bytes were read when they were checked at open");
-    } else {
-      add_residency();
-    }
-    if (needs_.access == AccessMode::kMap) choice_.reasons.emplace_back("mapping was asked for");
-  }
-
-  void add_residency() {
-    if (!file_.resident) {
-      choice_.reasons.push_back(fmt::format("how much is in the page cache is unknown: {}",
-                                            file_.resident.error().message()));
-      return;
-    }
-    const double share =
-        file_.size == 0 ? 1
-                        : static_cast<double>(*file_.resident) / static_cast<double>(file_.size);
-    choice_.reasons.push_back(fmt::format("{}: {:.0f} % of {} are in the page cache",
-                                          is_warm() ? "warm" : "cold", std::floor(100 * share),
-                                          size_text(file_.size)));
-  }
-
-  void add_memory() {
-    const auto available = available_memory();
-    choice_.reasons.push_back(available
-                                  ? fmt::format("{} fit into the {} of memory that are available",
-                                                size_text(needs_.bytes), size_text(*available))
-                                  : std::string("how much memory is available is unknown"));
-  }
-
-  [[nodiscard]] std::string type_text() const {
-    return file_.file_system ? file_.file_system->type : "unknown file system";
-  }
-
   const HostFacts& host_;
   const std::span<const EngineCandidate> engines_;
   const FileFacts& file_;
   const ReadNeeds& needs_;
-  const FileSystemKind kind_;
+  const ReadCase case_;
   const Objection must_copy_;
   std::string tuned_;  // the shape that the profile gave; empty where it gave none
   ReadChoice choice_;
 };
 
 }  // namespace
-
-std::uint32_t read_in_threads(const HostFacts& host) noexcept {
-  return std::clamp(processors(host), 2U, 4U);
-}
-
-// Pools ask for huge pages, which the kernel grants unless it was told never to. Faulting memory in
-// came to the kernel with reading mappings in.
-FirstTouchPlan plan_first_touch(const HostFacts& host, const FileFacts& file,
-                                const std::optional<ReadProfile>& profile) {
-  FirstTouchPlan plan;
-  if (host.reads_mappings_in.value_or(true)) plan.threads = read_in_threads(host) - 1;
-  if (!profile || !matches(*profile, host, file)) return plan;
-  const bool small = host.transparent_huge_pages && *host.transparent_huge_pages == "never";
-  plan.cost = small ? profile->first_touch.small_pages : profile->first_touch.huge_pages;
-  if (!plan.cost) return plan;
-  const std::uint64_t in_time = (*plan.cost + kFaultInTime - 1) / kFaultInTime;
-  plan.threads = static_cast<std::uint32_t>(std::min<std::uint64_t>(in_time, plan.threads));
-  return plan;
-}
 
 ReadChoice choose_reading(const HostFacts& host, const FileFacts& file, const ReadNeeds& needs,
                           std::span<const EngineCandidate> engines) {

@@ -9,6 +9,7 @@ namespace wpack::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr const char* kCommands[] = {"pack",   "ls",   "inspect", "verify", "load", "bench",
@@ -32,6 +33,7 @@ TEST(UsageTest, PrintsTheSameHelpInBothWays) {
     const Outcome own = run({command, "--help"});
     EXPECT_EQ(own.status, 0);
     EXPECT_EQ(own.out, run({"help", command}).out);
+    EXPECT_THAT(own.out, Not(HasSubstr("{"))) << "a value that a flag stands for";
     EXPECT_THAT(own.out, HasSubstr(std::string("Usage: wpack ") + command));
     EXPECT_THAT(own.out, HasSubstr(std::string("Examples:\n  wpack ") + command));
   }

@@ -107,7 +107,10 @@ Option add_values(CLI::App& command, const std::string& name, std::vector<std::s
 }
 
 Option add_flag(CLI::App& command, const std::string& names, bool& flag, const std::string& help) {
-  return Option(*command.add_flag(names, flag, help));
+  if (!names.starts_with('!')) return Option(*command.add_flag(names, flag, help));
+  // CLI11's own way would show the value: "--no-profile{false}".
+  return Option(*command.add_flag_callback(
+      names.substr(1), [&flag] { flag = false; }, help));
 }
 
 void add_profile_flag(CLI::App& command, bool& use_profile) {
