@@ -130,7 +130,7 @@ TEST_P(MemoryStallTest, CountsWaitingForRoomUnderTheBudgetAsStallsOfMemory) {
   const AccessStats before = container.stats();
   EXPECT_TRUE(eventually([&] {
     EXPECT_THAT(GetParam().ask(container, within(milliseconds(2))),
-                Fails(ErrorCode::kDeadline, "over the memory budget"));
+                Fails(ErrorCode::kDeadline, "the deadline passed"));
     return container.stats().stalls.memory >= before.stalls.memory + kHeldNanoseconds;
   }));
   EXPECT_EQ(container.stats().stalls.disk, before.stalls.disk) << "nothing was read";

@@ -288,7 +288,7 @@ std::vector<ChoiceGroup> group_by_choice(const std::vector<NamedChoice>& choices
 }
 
 std::string names_text(const ChoiceGroup& group) {
-  const std::string first = escape_name(group.names.front());
+  std::string first = escape_name(group.names.front());
   if (group.names.size() == 1) return first;
   return fmt::format("{} and {} more", first, human_count(group.names.size() - 1));
 }
