@@ -14,14 +14,14 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kKind = "wpack_read_profile";
-constexpr std::uint64_t kVersion = 1;
+constexpr const char* kProfileKind = "wpack_read_profile";
+constexpr std::uint64_t kProfileVersion = 1;
 constexpr std::size_t kMaxTextSize = 255;
 constexpr std::string_view kEngines[] = {"io_uring", "libaio", "pread"};
 constexpr std::uint64_t kBlockGranule = 4096;
 constexpr std::uint64_t kMinBlockSize = std::uint64_t{64} << 10;
 constexpr std::uint64_t kMaxBlockSize = std::uint64_t{64} << 20;
-constexpr std::uint64_t kMaxDepth = 64;
+constexpr std::uint64_t kMaxProfileDepth = 64;
 constexpr std::uint64_t kMaxFirstTouch = 1'000'000'000;
 
 // `place` is how the object stands in messages, `key` a key of it.
@@ -63,7 +63,7 @@ Result<std::optional<ReadShape>> shape_member(const Json& document, const char* 
     return base::bad_json(fmt::format("{}.block_size", key),
                           fmt::format("must be a multiple of {}", kBlockGranule));
   }
-  WPACK_ASSIGN(const std::uint64_t depth, number_member(*found, key, "depth", 1, kMaxDepth));
+  WPACK_ASSIGN(const std::uint64_t depth, number_member(*found, key, "depth", 1, kMaxProfileDepth));
   shape.depth = static_cast<std::uint32_t>(depth);
   return std::optional(std::move(shape));
 }
@@ -110,10 +110,10 @@ Status same(std::string_view what, const std::string& measured, const Fact<std::
 
 Result<ReadProfile> parse_read_profile(std::string_view text) {
   WPACK_ASSIGN(const Json document, base::parse_json_document(text, kMaxReadProfileSize));
-  WPACK_TRY(base::check_keys(
-      document, "the file",
-      {kKind, "comment", "kernel", "device", "file_system", "direct", "buffered", kFirstTouch}));
-  WPACK_TRY(base::check_version(document, kKind, kVersion));
+  WPACK_TRY(base::check_keys(document, "the file",
+                             {kProfileKind, "comment", "kernel", "device", "file_system", "direct",
+                              "buffered", kFirstTouch}));
+  WPACK_TRY(base::check_version(document, kProfileKind, kProfileVersion));
   ReadProfile profile;
   WPACK_ASSIGN(profile.kernel, text_member(document, "the file", "kernel"));
   WPACK_ASSIGN(profile.device, text_member(document, "the file", "device"));
@@ -126,7 +126,7 @@ Result<ReadProfile> parse_read_profile(std::string_view text) {
 
 std::string to_json(const ReadProfile& profile) {
   JsonOut document;
-  document[kKind] = kVersion;
+  document[kProfileKind] = kProfileVersion;
   document["kernel"] = profile.kernel;
   document["device"] = profile.device;
   document["file_system"] = profile.file_system;

@@ -11,16 +11,16 @@
 namespace wpack {
 namespace {
 
-constexpr const char* kKind = "wpack_use_order";
-constexpr std::uint64_t kVersion = 1;
+constexpr const char* kUseOrderKind = "wpack_use_order";
+constexpr std::uint64_t kUseOrderVersion = 1;
 constexpr std::size_t kMaxLayers = std::size_t{1} << 20;
 
 }  // namespace
 
 Result<UseOrder> parse_use_order(std::string_view text) {
   WPACK_ASSIGN(nlohmann::json document, base::parse_json_document(text, kMaxUseOrderSize));
-  WPACK_TRY(base::check_keys(document, "the file", {kKind, "comment", "layers"}));
-  WPACK_TRY(base::check_version(document, kKind, kVersion));
+  WPACK_TRY(base::check_keys(document, "the file", {kUseOrderKind, "comment", "layers"}));
+  WPACK_TRY(base::check_version(document, kUseOrderKind, kUseOrderVersion));
   if (!document.contains("layers")) return base::bad_json("the file", "has no \"layers\"");
   nlohmann::json& list = document["layers"];
   // A program that used nothing recorded that.
@@ -43,7 +43,7 @@ Result<UseOrder> parse_use_order(std::string_view text) {
 
 std::string to_json(const UseOrder& order) {
   nlohmann::ordered_json document;
-  document[kKind] = kVersion;
+  document[kUseOrderKind] = kUseOrderVersion;
   document["layers"] = order.layers;
   return document.dump(2) + "\n";
 }

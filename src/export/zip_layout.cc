@@ -26,7 +26,7 @@ constexpr std::uint16_t kZip64Extra = 0x0001;
 constexpr std::uint16_t kPaddingExtra = 0x4246;  // "FB"
 constexpr char kPaddingByte = 'Z';
 
-constexpr std::uint16_t kVersion = 45;  // of the specification, the first with ZIP64
+constexpr std::uint16_t kZipVersion = 45;  // of the specification, the first with ZIP64
 constexpr std::uint16_t kUtf8Names = 0x0800;
 constexpr std::uint16_t kStored = 0;
 constexpr std::uint16_t kTime = 0;
@@ -68,7 +68,7 @@ std::string central_zip64_extra(const ZipMember& member) {
 
 // From the version to the name's size: the part that local and central headers share.
 void append_common(std::string& out, const ZipMember& member) {
-  append_le(out, kVersion);
+  append_le(out, kZipVersion);
   append_le(out, kUtf8Names);
   append_le(out, kStored);
   append_le(out, kTime);
@@ -82,7 +82,7 @@ void append_common(std::string& out, const ZipMember& member) {
 void append_central_header(std::string& out, const ZipMember& member) {
   const std::string extra = central_zip64_extra(member);
   append_le(out, kCentralSignature);
-  append_le(out, kVersion);
+  append_le(out, kZipVersion);
   append_common(out, member);
   append_le(out, static_cast<std::uint16_t>(extra.size()));
   append_le(out, std::uint16_t{0});  // comment
@@ -98,8 +98,8 @@ void append_end_records(std::string& out, std::uint64_t count, std::uint64_t pos
   const std::uint64_t size = out.size();
   append_le(out, kZip64EndSignature);
   append_le(out, kZip64EndSize - 12);  // what follows this field
-  append_le(out, kVersion);
-  append_le(out, kVersion);
+  append_le(out, kZipVersion);
+  append_le(out, kZipVersion);
   append_le(out, std::uint32_t{0});  // disk
   append_le(out, std::uint32_t{0});  // disk of the central directory
   append_le(out, count);

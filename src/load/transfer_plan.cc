@@ -70,9 +70,9 @@ void join_parts(std::vector<TransferPart>& parts) {
   if (!parts.empty()) parts.resize(kept + 1);
 }
 
-class Planner {
+class TransferPlanner {
  public:
-  explicit Planner(const PieceLimits& limits) : limits_(limits) {}
+  explicit TransferPlanner(const PieceLimits& limits) : limits_(limits) {}
 
   // Makes room for a chunk: in the last piece if it lies close behind what that holds. Returns
   // where it begins in the piece. Errors: kInvalidArgument.
@@ -131,7 +131,7 @@ Result<std::vector<TransferPiece>> plan_transfer(const format::Index& index,
                                                  std::span<const TransferSource> sources,
                                                  const PieceLimits& limits) {
   WPACK_ASSIGN(const std::vector<ChunkPart> parts, parts_of_chunks(index, sources));
-  Planner planner(limits);
+  TransferPlanner planner(limits);
   std::uint64_t place = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const ChunkPart& part = parts[i];

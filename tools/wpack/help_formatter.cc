@@ -9,7 +9,7 @@
 namespace wpack::cli {
 namespace {
 
-constexpr std::size_t kColumns = 80;
+constexpr std::size_t kHelpColumns = 80;
 constexpr std::size_t kTextColumn = 28;
 
 // Breaks `text` between words, so that lines after the first start at the text column.
@@ -20,7 +20,7 @@ std::string wrapped(const std::string& text) {
   for (std::string word; words >> word;) {
     if (lines.empty()) {
       lines = word;
-    } else if (column + 1 + word.size() <= kColumns) {
+    } else if (column + 1 + word.size() <= kHelpColumns) {
       lines += " " + word;
       ++column;
     } else {
