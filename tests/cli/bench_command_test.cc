@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "bench_cache.h"
 #include "sources.h"
 
 namespace wpack::cli {
@@ -57,6 +58,20 @@ TEST_F(BenchCommandTest, MeasuresEveryContestantInEveryRound) {
   EXPECT_EQ(json["comparisons"][0]["contestant"], "map-touch");
   EXPECT_EQ(json["comparisons"][0]["ratios"].size(), 3U);
   EXPECT_EQ(json["comparisons"][0]["verdict"], "too few runs");
+}
+
+// In the second of two rounds the other contestant runs first, and nobody reads its file again.
+TEST_F(BenchCommandTest, DropsTheFilesOfAllContestantsBeforeAColdRun) {
+  const std::string other = pack_file(directory_, "other", small_model());
+  const Json json =
+      run_json({"bench", container_, "--runs", "2", "--cold", "--touch", "pages", "--fresh-memory",
+                "64KiB", "--settle", "0", "--against", "map-touch:" + other, "--json", "-"});
+  for (const Json& row : json["rows"]) {
+    if (!row["reason"].is_null()) GTEST_SKIP() << row["reason"];
+  }
+  const auto left = residency({other + "/00000.wps"});
+  ASSERT_TRUE(left) << left.error().message();
+  EXPECT_EQ(left->resident_bytes, 0U);
 }
 
 TEST_F(BenchCommandTest, SaysInEachRunWhatItTook) {
